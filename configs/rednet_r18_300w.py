@@ -1,0 +1,127 @@
+"""RED-Net, ResNet-18, 128x128, on stills: a folder in the form of 300-W.
+
+Data: python data_converters/convert_300w.py SRC data/300w
+"""
+
+_base_ = ['./_base_/default_runtime.py']
+
+# runtime
+max_epochs = 30
+train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=1)
+val_cfg = dict()
+test_cfg = dict()
+randomness = dict(seed=0)
+
+# optimizer
+optim_wrapper = dict(
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01),
+    clip_grad=dict(max_norm=5.0),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.05, begin=0, end=100, by_epoch=False),
+    dict(
+        type='CosineAnnealingLR',
+        eta_min=1e-6,
+        T_max=max_epochs,
+        end=max_epochs,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
+]
+auto_scale_lr = dict(base_batch_size=16)
+
+# codec
+codec = dict(
+    type='ResponseMap',
+    input_size=(128, 128),
+    response_size=(64, 64),
+    radius=2.5,
+    sigma=2.5,
+)
+
+# model
+model = dict(
+    type='RecurrentPoseEstimator',
+    data_preprocessor=dict(
+        type='ClipDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+    ),
+    backbone=dict(type='REDNetResNet', depth=18),
+    neck=dict(type='TemporalRecurrentNeck', in_channels=512, recurrent=False),
+    head=dict(
+        type='REDNetHead',
+        in_channels=128,
+        decoder=codec,
+        steps=('det', 'reg'),
+        loss_det=dict(type='ResponseMapBCELoss'),
+        loss_reg=dict(type='ResponseMapL2Loss', loss_weight=10.0),
+    ),
+)
+
+# data
+dataset_type = 'VideoClipDataset'
+data_mode = 'topdown'
+data_root = 'data/300w/'
+
+train_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='GetBBoxCenterScale', padding=1.25),
+    dict(type='RandomFlip', direction='horizontal'),
+    dict(
+        type='RandomBBoxTransform',
+        shift_factor=0.08,
+        shift_prob=1.0,
+        scale_factor=(0.85, 1.15),
+        rotate_factor=30.0,
+        rotate_prob=1.0,
+    ),
+    dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
+    dict(type='PhotometricDistortion'),
+    dict(type='GenerateTarget', encoder=codec),
+    dict(type='PackPoseInputs'),
+]
+val_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='GetBBoxCenterScale', padding=1.25),
+    dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
+    dict(type='PackPoseInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    batch_sampler=dict(type='SubjectBatchSampler'),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        ann_file='annotations/300w_train.json',
+        data_prefix=dict(img=''),
+        clip_length=1,
+        clips_per_video=1,
+        reverse=False,
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        ann_file='annotations/300w_val.json',
+        data_prefix=dict(img=''),
+        test_mode=True,
+        pipeline=val_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+
+# evaluation
+val_evaluator = dict(type='FaceLandmarkMetric')
+test_evaluator = val_evaluator

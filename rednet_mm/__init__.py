@@ -1,0 +1,31 @@
+"""RED-Net for MMPose: recurrent facial landmark detection in video.
+
+========================  =====================================================
+``models``                encoder-decoder, recurrent neck, heads, losses and
+                          the estimator that owns the loops over steps and time
+``codecs``                response maps: drawn on the device, decoded to pixels
+``datasets``              video clips, samplers, landmark metainfo
+``evaluation``            error of facial landmarks
+``engine``                loops that carry state over a video, CPU autocast
+``apis``                  following faces in a film
+``structures``            the frozen states that go in and come out
+========================  =====================================================
+
+Importing the package registers its modules in MMPose's registries and tells
+torch which classes an mmengine checkpoint may hold. It does nothing else.
+"""
+
+from rednet_mm import codecs, datasets, engine, evaluation, models
+from rednet_mm.checkpoint_safety import allow_mmengine_checkpoints
+from rednet_mm.version import __version__
+
+allow_mmengine_checkpoints()
+
+__all__ = [
+    '__version__',
+    'codecs',
+    'datasets',
+    'engine',
+    'evaluation',
+    'models',
+]

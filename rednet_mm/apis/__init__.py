@@ -1,0 +1,15 @@
+"""Following faces in films; the owner of video input and output."""
+
+from .drawing import contact_sheet, draw_face
+from .tracker import LandmarkTracker, TrackedFace, TrackState
+from .video_io import VideoWriter, read_frames
+
+__all__ = [
+    'LandmarkTracker',
+    'TrackState',
+    'TrackedFace',
+    'VideoWriter',
+    'contact_sheet',
+    'draw_face',
+    'read_frames',
+]

@@ -1,0 +1,5 @@
+"""Response maps."""
+
+from .response_map import ResponseMap
+
+__all__ = ['ResponseMap']

@@ -1,0 +1,234 @@
+"""Response maps of landmarks: drawn on the device, decoded to pixels."""
+
+from typing import Optional
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmpose.codecs.base import BaseKeypointCodec
+from mmpose.registry import KEYPOINT_CODECS
+from torch import Tensor
+
+
+@KEYPOINT_CODECS.register_module()
+class ResponseMap(BaseKeypointCodec):
+    """Binary discs for detection, Gaussians for regression (section 4.2).
+
+    Coordinates follow MMPose's UDP codecs: the centres of the corner pixels
+    of the map lie on the centres of the corner pixels of the input, so a
+    flipped map is the map of the flipped input. Use it with
+    ``TopdownAffine(use_udp=True)``.
+
+    Letters: N frames, K landmarks, w x h response map, W x H input.
+
+    A data pipeline calls :meth:`encode`, which ships coordinates alone
+    (``keypoint_labels`` (1, K, 2) in input pixels, ``keypoint_weights``
+    (1, K)); the maps are drawn by the head, on its device, with
+    :meth:`draw_discs` and :meth:`draw_gaussians`.
+
+    Args:
+        input_size (tuple[int]): (W, H) of the network's input.
+        response_size (tuple[int]): (w, h) of the response map.
+        radius (float): Radius of a disc, in pixels of the response map.
+            Defaults to 5.
+        sigma (float): Standard deviation of a Gaussian, in pixels of the
+            response map. Defaults to 5.
+    """
+
+    label_mapping_table = dict(
+        keypoint_labels='keypoint_labels', keypoint_weights='keypoint_weights'
+    )
+
+    def __init__(
+        self,
+        input_size: tuple[int, int],
+        response_size: tuple[int, int],
+        radius: float = 5.0,
+        sigma: float = 5.0,
+    ) -> None:
+        super().__init__()
+        self.input_size = tuple(input_size)
+        self.response_size = tuple(response_size)
+        self.radius = radius
+        self.sigma = sigma
+        # Input pixels per pixel of the map, x and y.
+        self.stride = tuple(
+            (big - 1) / (small - 1)
+            for big, small in zip(self.input_size, self.response_size)
+        )
+
+    def encode(
+        self,
+        keypoints: np.ndarray,
+        keypoints_visible: Optional[np.ndarray] = None,
+    ) -> dict:
+        """Coordinates and weights for the head.
+
+        A landmark that is not annotated (visibility 0), not finite or outside
+        the input gets weight 0: it is not supervised.
+
+        Args:
+            keypoints (np.ndarray): Shape (1, K, 2), input pixels.
+            keypoints_visible (np.ndarray, optional): Shape (1, K).
+
+        Returns:
+            dict: ``keypoint_labels`` (1, K, 2) and ``keypoint_weights``
+            (1, K), both float32.
+        """
+        if keypoints_visible is None:
+            keypoints_visible = np.ones(keypoints.shape[:2], np.float32)
+        limit = np.array(self.input_size) - 0.5
+        with np.errstate(invalid='ignore'):
+            inside = ((keypoints >= -0.5) & (keypoints < limit)).all(-1)
+        weights = (inside & (keypoints_visible > 0)).astype(np.float32)
+        labels = np.where(inside[..., None], keypoints, 0).astype(np.float32)
+        return dict(keypoint_labels=labels, keypoint_weights=weights)
+
+    def _offsets(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
+        """Distance in x (N, K, 1, w) and y (N, K, h, 1), map pixels."""
+        w, h = self.response_size
+        centre = keypoints / keypoints.new_tensor(self.stride)
+        xs = torch.arange(w, dtype=centre.dtype, device=centre.device)
+        ys = torch.arange(h, dtype=centre.dtype, device=centre.device)
+        dx = xs - centre[..., 0, None]
+        dy = ys - centre[..., 1, None]
+        return dx[..., None, :], dy[..., :, None]
+
+    def draw_discs(self, keypoints: Tensor) -> Tensor:
+        """Discs of ones round landmarks (N, K, 2) -> (N, K, h, w)."""
+        dx, dy = self._offsets(keypoints)
+        inside = dx.square() + dy.square() <= self.radius**2
+        return inside.to(keypoints.dtype)
+
+    def draw_gaussians(self, keypoints: Tensor) -> Tensor:
+        """Gaussians of height 1 at landmarks (N, K, 2) -> (N, K, h, w)."""
+        dx, dy = self._offsets(keypoints)
+        scale = -0.5 / self.sigma**2
+        return (scale * dy.square()).exp() * (scale * dx.square()).exp()
+
+    def decode_discs(
+        self, maps: Tensor, threshold: float = 0.5
+    ) -> tuple[Tensor, Tensor]:
+        """Centroid of the thresholded disc round the strongest response.
+
+        Args:
+            maps (Tensor): Probabilities, shape (N, K, h, w).
+            threshold (float): Above it a pixel belongs to the disc. Where no
+                pixel does, half of the map's maximum is the threshold.
+
+        Returns:
+            tuple: Coordinates (N, K, 2) in pixels of the map, and the
+            maximum of each map (N, K).
+        """
+        size = 2 * round(self.radius) + 1
+        blurred = F.avg_pool2d(maps, size, 1, size // 2)
+        peak = self._peak(blurred)[0]
+        scores = maps.flatten(2).amax(2)
+        limit = scores.mul(0.5).clamp(max=threshold)[..., None, None]
+        near = self._window(peak, 2 * self.radius)
+        disc = (maps >= limit).to(maps.dtype) * near
+        place = self._centroid(disc.sum(-2), disc.sum(-1), peak)
+        return place, scores
+
+    def decode_gaussians(
+        self, maps: Tensor, iterations: int = 3
+    ) -> tuple[Tensor, Tensor]:
+        """Sub-pixel place of the maximum.
+
+        The map times a Gaussian window of the same sigma at x is, where the
+        map is a Gaussian at m, a Gaussian at (x + m) / 2; so twice the way to
+        its centroid leads to m. A few iterations remove what the borders cut
+        off. All pixels of the response take part, which makes the place less
+        noisy than the neighbours of the maximum alone.
+
+        Args:
+            maps (Tensor): Response maps, shape (N, K, h, w).
+            iterations (int): Steps from the maximum. Defaults to 3.
+
+        Returns:
+            tuple: Coordinates (N, K, 2) in pixels of the map, and the
+            maximum of each map (N, K).
+        """
+        maps = maps.clamp(min=0)
+        start, scores = self._peak(maps)
+        w, h = self.response_size
+        xs = torch.arange(w, dtype=maps.dtype, device=maps.device)
+        ys = torch.arange(h, dtype=maps.dtype, device=maps.device)
+        limit = maps.new_tensor([w - 1, h - 1])
+        scale = -0.5 / self.sigma**2
+        place = start
+        for _ in range(iterations):
+            # The window is separable: two products with a vector a map.
+            gx = (scale * (xs - place[..., :1]).square()).exp()  # (N, K, w)
+            gy = (scale * (ys - place[..., 1:]).square()).exp()  # (N, K, h)
+            rows = (maps @ gx[..., None])[..., 0] * gy
+            columns = (gy[..., None, :] @ maps)[..., 0, :] * gx
+            centroid = self._centroid(columns, rows, place)
+            place = place + 2 * (centroid - place)
+            # The maximum is close; noise must not lead far away from it.
+            place = torch.maximum(place, start - self.sigma)
+            place = torch.minimum(place, start + self.sigma)
+            place = torch.minimum(place.clamp(min=0), limit)
+        return place, scores
+
+    def _peak(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Place (N, K, 2) and height (N, K) of the maximum of each map."""
+        scores, index = maps.flatten(2).max(2)
+        width = maps.shape[-1]
+        peak = torch.stack([index % width, index // width], -1)
+        return peak.to(maps.dtype), scores
+
+    def _window(self, centre: Tensor, radius: float) -> Tensor:
+        """Ones within ``radius`` map pixels of ``centre`` (N, K, 2)."""
+        dx, dy = self._offsets(centre * centre.new_tensor(self.stride))
+        return (dx.square() + dy.square() <= radius**2).to(centre.dtype)
+
+    @staticmethod
+    def _centroid(columns: Tensor, rows: Tensor, fallback: Tensor) -> Tensor:
+        """Centre of mass (N, K, 2) from sums by column and by row.
+
+        ``fallback`` (N, K, 2) stands in where there is no mass.
+        """
+        xs = torch.arange(
+            columns.shape[-1], dtype=columns.dtype, device=columns.device
+        )
+        ys = torch.arange(rows.shape[-1], dtype=rows.dtype, device=rows.device)
+        moment = torch.stack([(columns * xs).sum(-1), (rows * ys).sum(-1)], -1)
+        mass = columns.sum(-1)[..., None]
+        return torch.where(
+            mass > 1e-12, moment / mass.clamp(min=1e-12), fallback
+        )
+
+    def decode_maps(self, maps: Tensor, kind: str) -> tuple[Tensor, Tensor]:
+        """Landmarks in input pixels.
+
+        Args:
+            maps (Tensor): Shape (N, K, h, w): probabilities for ``'det'``,
+                response maps for ``'reg'``.
+            kind (str): ``'det'`` or ``'reg'``.
+
+        Returns:
+            tuple: Coordinates (N, K, 2) in input pixels and scores (N, K),
+            clipped to [0, 1].
+        """
+        decode = self.decode_discs if kind == 'det' else self.decode_gaussians
+        place, scores = decode(maps.float())
+        return place * place.new_tensor(self.stride), scores.clamp(0, 1)
+
+    def decode(self, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """MMPose's decoding of one frame's regression maps (K, h, w).
+
+        Returns:
+            tuple: Coordinates (1, K, 2) and scores (1, K). Coordinates are
+            in MMPose's units for UDP: a share of the box times the size of
+            the input, which the pose estimator takes back to the image.
+        """
+        places, scores = self.decode_maps(
+            torch.from_numpy(encoded)[None], 'reg'
+        )
+        return self.to_mmpose(places).numpy(), scores.numpy()
+
+    def to_mmpose(self, keypoints: Tensor) -> Tensor:
+        """Input pixels [0, W - 1] to the units of MMPose's UDP codecs."""
+        size = keypoints.new_tensor(self.input_size)
+        return keypoints / (size - 1) * size

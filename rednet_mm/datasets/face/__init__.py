@@ -1,0 +1,9 @@
+"""Data sets of faces.
+
+The folder's name matters: MMPose's inferencer picks its default detector by
+the folder under ``datasets`` in which the class of the data set lives.
+"""
+
+from .video_clip_dataset import VideoClipDataset
+
+__all__ = ['VideoClipDataset']

@@ -1,0 +1,220 @@
+"""Clips of T frames for training, whole videos for testing."""
+
+import os.path as osp
+import random
+from contextlib import contextmanager
+from typing import Any, Iterator, Optional
+
+import numpy as np
+import torch
+from mmengine.dataset import force_full_init
+from mmengine.logging import print_log
+from mmpose.datasets.datasets.face import Face300VWDataset
+from mmpose.registry import DATASETS
+
+from rednet_mm.datasets.clip_sampling import sample_clip
+from rednet_mm.datasets.metainfo import FACE_68
+
+
+@DATASETS.register_module()
+class VideoClipDataset(Face300VWDataset):
+    """Faces in videos, from the JSON of our converters.
+
+    A track is one face of one video, frames in order; a still is a track of
+    one frame. The pipeline is an ordinary MMPose pipeline for one frame.
+
+    In training an item is a clip: ``inputs`` (T, 3, H, W) and a list of T
+    data samples. Each video gives ``clips_per_video`` random clips an epoch,
+    and as many that run backwards. The choice is made when the item is
+    asked for, from the seed and the item's number alone (see
+    :class:`SubjectBatchSampler`), whatever the worker. The pipeline runs on
+    each frame with the same random draws, so a transform is one and the same
+    on every frame of a clip. Videos shorter than a clip are left out.
+
+    In testing an item is a frame, as in MMPose's data sets; with
+    :class:`VideoBatchSampler` and :class:`VideoTestLoop` the frames of a
+    video come in order and the network keeps its state.
+
+    Args:
+        ann_file (str): The annotation file.
+        clip_length (int): T. Defaults to 10.
+        clips_per_video (int): Random clips of a video an epoch. Defaults
+            to 100.
+        reverse (bool): Whether each clip is also taken backwards. Defaults
+            to True.
+        seed (int): Of the random choices. Defaults to 0.
+        **kwargs: As for MMPose's :class:`Face300VWDataset`.
+
+    Raises:
+        FileNotFoundError: if there is no annotation file.
+        ValueError: if no video is as long as a clip.
+    """
+
+    METAINFO: dict = FACE_68
+
+    def __init__(
+        self,
+        ann_file: str = '',
+        clip_length: int = 10,
+        clips_per_video: int = 100,
+        reverse: bool = True,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        self.clip_length = clip_length
+        self.clips_per_video = clips_per_video
+        self.reverse = reverse
+        self.seed = seed
+        self._labels: Optional[dict[int, int]] = None
+        super().__init__(ann_file=ann_file, **kwargs)
+
+    # -- what is in the file ------------------------------------------------
+
+    def _load_annotations(self) -> tuple[list[dict], list[dict]]:
+        if not osp.exists(self.ann_file):
+            raise FileNotFoundError(
+                f'{self.ann_file} does not exist; make it with a converter, '
+                'for instance: python data_converters/convert_300vw.py SRC DST'
+            )
+        instances, images = super()._load_annotations()
+        instances.sort(key=lambda each: (each['track'], each['frame_id']))
+        return instances, images
+
+    def parse_data_info(self, raw_data_info: dict) -> Optional[dict]:
+        """MMPose's fields and those of a video: track, frame, subject."""
+        if self._labels is None:
+            subjects = self.coco.dataset.get('subjects', [])
+            ids = sorted(subject['id'] for subject in subjects)
+            self._labels = {id_: label for label, id_ in enumerate(ids)}
+        info = super().parse_data_info(raw_data_info)
+        image = raw_data_info['raw_img_info']
+        annotation = raw_data_info['raw_ann_info']
+        # Stills come before videos, each a track of its own.
+        track = (image.get('video_id', 0), annotation.get('track_id', 0))
+        if 'video_id' not in image:
+            track = (0, annotation['id'])
+        info.update(
+            track=track,
+            video_id=image.get('video_id'),
+            frame_id=image.get('frame_id', 0),
+            subject_label=self._labels.get(annotation.get('subject_id')),
+        )
+        return info
+
+    def full_init(self) -> None:
+        """Read the file and find the tracks."""
+        if self._fully_initialized:
+            return
+        serialize = bool(self.serialize_data)  # type: ignore[has-type]
+        self.serialize_data = False
+        super().full_init()
+        places: dict[Any, list[int]] = {}
+        for place, info in enumerate(self.data_list):
+            places.setdefault(info['track'], []).append(place)
+        tracks = list(places.values())
+        if not self.test_mode:
+            tracks = self._long_enough(tracks)
+        # Places of the frames of each track in the list of frames.
+        self.tracks = tracks
+        # A subject, or where it is not known the track itself, as a number.
+        labels = [self.data_list[t[0]]['subject_label'] for t in tracks]
+        self._track_subjects = [
+            -1 - number if label is None else label
+            for number, label in enumerate(labels)
+        ]
+        if serialize:
+            self.serialize_data = True
+            self.data_bytes, self.data_address = self._serialize_data()
+
+    def _long_enough(self, tracks: list[list[int]]) -> list[list[int]]:
+        kept = [track for track in tracks if len(track) >= self.clip_length]
+        if not kept:
+            raise ValueError(
+                f'{self.ann_file} has no video of {self.clip_length} frames '
+                'or more; lower clip_length'
+            )
+        if len(kept) < len(tracks):
+            print_log(
+                f'{self.ann_file}: {len(tracks) - len(kept)} of '
+                f'{len(tracks)} videos are shorter than a clip of '
+                f'{self.clip_length} frames and left out of the training',
+                'current',
+            )
+        return kept
+
+    # -- items --------------------------------------------------------------
+
+    @property
+    def clips_per_track(self) -> int:
+        """Items of each track in one epoch of training."""
+        return self.clips_per_video * (2 if self.reverse else 1)
+
+    @force_full_init
+    def __len__(self) -> int:
+        if self.test_mode:
+            return super().__len__()
+        return len(self.tracks) * self.clips_per_track
+
+    @force_full_init
+    def clip_subjects(self) -> list[int]:
+        """The subject of each training item, negative where not known."""
+        return [
+            subject
+            for subject in self._track_subjects
+            for _ in range(self.clips_per_track)
+        ]
+
+    @force_full_init
+    def clip_frames(self, item: int) -> list[int]:
+        """Places in the list of frames that make up a training item.
+
+        Args:
+            item (int): ``epoch * len(self) + index``.
+        """
+        track, copy = divmod(item % len(self), self.clips_per_track)
+        frames = self.tracks[track]
+        rng = np.random.default_rng([self.seed, item])
+        backwards = copy >= self.clips_per_video
+        places = sample_clip(len(frames), self.clip_length, rng, backwards)
+        return [frames[place] for place in places]
+
+    def prepare_data(self, idx: int) -> Any:
+        """A frame (testing) or a clip (training) through the pipeline."""
+        if self.test_mode:
+            return self._prepare_frame(idx)
+        packed = []
+        for place in self.clip_frames(idx):
+            with _same_draw(self.seed, idx):
+                packed.append(self._prepare_frame(place))
+        if any(frame is None for frame in packed):
+            return None
+        return dict(
+            inputs=torch.stack([frame['inputs'] for frame in packed]),
+            data_samples=[frame['data_samples'] for frame in packed],
+        )
+
+    def _prepare_frame(self, place: int) -> Any:
+        packed = super().prepare_data(place)
+        if packed is not None and 'data_samples' in packed:
+            info = self.get_data_info(place)
+            keys = ('track', 'video_id', 'frame_id', 'subject_label')
+            packed['data_samples'].set_metainfo({k: info[k] for k in keys})
+        return packed
+
+
+@contextmanager
+def _same_draw(seed: int, item: int) -> Iterator[None]:
+    """Let the transforms draw the same numbers for the same item.
+
+    MMPose's transforms draw from the global generators of numpy and Python;
+    both are put back afterwards.
+    """
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    number = np.random.SeedSequence([seed, item]).generate_state(1)[0]
+    np.random.seed(number)
+    random.seed(int(number))
+    try:
+        yield
+    finally:
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)

@@ -1,0 +1,6 @@
+"""Parts of a run that MMEngine lets a project bring along."""
+
+from .loops import VideoTestLoop, VideoValLoop
+from .optim_wrapper import BFloat16OptimWrapper
+
+__all__ = ['BFloat16OptimWrapper', 'VideoTestLoop', 'VideoValLoop']

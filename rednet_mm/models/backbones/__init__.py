@@ -1,0 +1,5 @@
+"""Encoder-decoders of the paper's section 4.1."""
+
+from .rednet_resnet import REDNetResNet
+
+__all__ = ['REDNetResNet']

@@ -1,0 +1,57 @@
+"""Batches of stills or of clips, normalised on the device."""
+
+from typing import Any
+
+import torch
+from mmengine.model import ImgDataPreprocessor
+from mmpose.models.data_preprocessors import PoseDataPreprocessor
+from mmpose.registry import MODELS
+
+
+@MODELS.register_module()
+class ClipDataPreprocessor(PoseDataPreprocessor):
+    """MMPose's preprocessor, for clips as well.
+
+    Stills (3, H, W) are left to :class:`PoseDataPreprocessor`. B clips
+    (T, 3, H, W) become one tensor (B, T, 3, H, W), and their data samples,
+    T a clip, one list of B*T: clip by clip, frames in order.
+    """
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Collate, move to the device and normalise.
+
+        Args:
+            data (dict): ``inputs``, a list of uint8 tensors; and
+                ``data_samples``: a list of B samples for stills, for clips
+                T lists of B samples, which is what ``pseudo_collate`` makes
+                of B lists.
+            training (bool): Handed on.
+
+        Returns:
+            dict: ``inputs`` (B, 3, H, W) or (B, T, 3, H, W), float32; and
+            ``data_samples``, a flat list.
+
+        Raises:
+            ValueError: if clips of one batch differ in length or size.
+        """
+        inputs = data['inputs']
+        if inputs[0].dim() == 3:
+            return super().forward(data, training)
+        if len({tuple(clip.shape) for clip in inputs}) > 1:
+            raise ValueError(
+                'clips of one batch must have one length and size, got '
+                f'{[tuple(clip.shape) for clip in inputs]}'
+            )
+        clips = torch.stack(list(inputs))
+        flat: dict[str, Any] = ImgDataPreprocessor.forward(
+            self, dict(inputs=clips.flatten(0, 1), data_samples=None), training
+        )
+        samples = data.get('data_samples')
+        if samples is not None:
+            samples = self.cast_data(
+                [frames[b] for b in range(len(clips)) for frames in samples]
+            )
+        return dict(
+            inputs=flat['inputs'].unflatten(0, clips.shape[:2]),
+            data_samples=samples,
+        )

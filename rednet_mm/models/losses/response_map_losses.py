@@ -1,0 +1,102 @@
+"""Losses on response maps: detection (equation 6), regression (equation 8).
+
+Both are averaged over the pixels of a map and over the maps that are
+supervised, where the paper's equations sum over the pixels and average over
+the maps: the constant 1 / (W * H) makes a weight mean the same at every
+resolution, and is otherwise a matter of the learning rate.
+"""
+
+import torch.nn.functional as F
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+
+def _mean_over_maps(loss: Tensor, target_weight: Tensor) -> Tensor:
+    """Mean of ``loss`` (N, C, h, w) over pixels and supervised maps.
+
+    Zero (with a gradient of zero) where no map of the batch is supervised.
+    """
+    per_map = loss.mean((2, 3)) * target_weight
+    return per_map.sum() / target_weight.sum().clamp(min=1)
+
+
+@MODELS.register_module()
+class ResponseMapBCELoss(nn.Module):
+    """Weighted binary cross-entropy per pixel (equation 6).
+
+    The paper prints the equation without its minus sign and with z and y
+    exchanged; this is the cross-entropy that the text describes. Pixels of
+    the disc count ``foreground_weight`` times (section 4.2).
+
+    Args:
+        foreground_weight (float): Weight of a pixel in the disc. Defaults
+            to 10.
+        loss_weight (float): Weight of the loss. Defaults to 1.
+    """
+
+    def __init__(
+        self, foreground_weight: float = 10.0, loss_weight: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.foreground_weight = foreground_weight
+        self.loss_weight = loss_weight
+
+    def forward(
+        self, output: Tensor, target: Tensor, target_weight: Tensor
+    ) -> Tensor:
+        """The loss, a scalar.
+
+        Args:
+            output (Tensor): Logits, shape (N, C, h, w).
+            target (Tensor): Discs of 0 and 1, shape (N, C, h, w).
+            target_weight (Tensor): Shape (N, C), 0 where the landmark is not
+                annotated, so not supervised.
+        """
+        weight = 1 + (self.foreground_weight - 1) * target
+        loss = F.binary_cross_entropy_with_logits(
+            output.float(), target, weight, reduction='none'
+        )
+        return self.loss_weight * _mean_over_maps(loss, target_weight)
+
+
+@MODELS.register_module()
+class ResponseMapL2Loss(nn.Module):
+    """Weighted squared error per pixel (equation 8).
+
+    A pixel is in the foreground where the target exceeds ``threshold``; it
+    counts ``foreground_weight`` times (section 4.2).
+
+    Args:
+        foreground_weight (float): Weight of a pixel in the foreground.
+            Defaults to 10.
+        threshold (float): Height of the Gaussian at which the foreground
+            begins. Defaults to 0.1, which is 2.1 sigma from the landmark.
+        loss_weight (float): lambda of equation 9. Defaults to 1.
+    """
+
+    def __init__(
+        self,
+        foreground_weight: float = 10.0,
+        threshold: float = 0.1,
+        loss_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.foreground_weight = foreground_weight
+        self.threshold = threshold
+        self.loss_weight = loss_weight
+
+    def forward(
+        self, output: Tensor, target: Tensor, target_weight: Tensor
+    ) -> Tensor:
+        """The loss, a scalar.
+
+        Args:
+            output (Tensor): Response maps, shape (N, C, h, w).
+            target (Tensor): Gaussians in [0, 1], shape (N, C, h, w).
+            target_weight (Tensor): Shape (N, C), 0 where the landmark is not
+                annotated, so not supervised.
+        """
+        foreground = (target > self.threshold).to(target.dtype)
+        weight = 1 + (self.foreground_weight - 1) * foreground
+        loss = weight * (output.float() - target).square()
+        return self.loss_weight * _mean_over_maps(loss, target_weight)

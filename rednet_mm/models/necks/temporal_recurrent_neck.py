@@ -1,0 +1,139 @@
+"""Split of the bottleneck and recurrence over time (sections 3.3, 4.2)."""
+
+from typing import Any, Optional
+
+import torch
+from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from rednet_mm.models.layers import StepBatchNorm2d, set_step
+
+Memory = tuple[Tensor, Tensor]
+
+
+@MODELS.register_module()
+class TemporalRecurrentNeck(BaseModule):
+    """Cut the code in two; let its pose and expression half recur over time.
+
+    Equation 3: the first half of the channels is the identity code, the
+    second the pose and expression code. (The sentence under the equation
+    exchanges the two; sections 3.4 and 4.2 have them as here.) Equation 10:
+    the pose code, averaged over its pixels, drives an LSTM whose output is
+    put back and added to the pose code (Figure 7).
+
+    A pose code wider than the LSTM is brought to its width by a 1x1
+    convolution and back by another (the ResNets with bottleneck units); these
+    two are there with and without the recurrence, so that a network trained
+    on images goes on with clips.
+
+    Args:
+        in_channels (int): C_e, channels of the code.
+        num_steps (int): Recurrent steps K. Defaults to 2.
+        hidden_channels (int): Hidden units of the LSTM. Defaults to 256.
+        recurrent (bool): Whether the LSTM is there. Defaults to True.
+        unpool (str): ``'index'`` puts each channel's result at the place of
+            its maximum (the paper's "unpooling with indices"),
+            ``'broadcast'`` adds it everywhere. Defaults to ``'index'``.
+        norm_per_step (bool): Whether each step keeps running statistics of
+            its own. Defaults to True.
+
+    Raises:
+        ValueError: if ``in_channels`` is odd or ``unpool`` is another word.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_steps: int = 2,
+        hidden_channels: int = 256,
+        recurrent: bool = True,
+        unpool: str = 'index',
+        norm_per_step: bool = True,
+        init_cfg: Any = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if in_channels % 2:
+            raise ValueError(f'cannot halve {in_channels} channels')
+        if unpool not in ('index', 'broadcast'):
+            raise ValueError(
+                f"unpool is 'index' or 'broadcast', not {unpool!r}"
+            )
+        self.id_channels = self.pose_channels = in_channels // 2
+        self.unpool = unpool
+        norm_cfg = dict(
+            type=StepBatchNorm2d, num_steps=num_steps if norm_per_step else 1
+        )
+        if self.pose_channels == hidden_channels:
+            self.reduce: nn.Module = nn.Identity()
+            self.expand: nn.Module = nn.Identity()
+        else:
+            self.reduce = ConvModule(
+                self.pose_channels, hidden_channels, 1, norm_cfg=norm_cfg
+            )
+            self.expand = ConvModule(
+                hidden_channels, self.pose_channels, 1, norm_cfg=norm_cfg
+            )
+        self.lstm = (
+            nn.LSTM(hidden_channels, hidden_channels, batch_first=True)
+            if recurrent
+            else None
+        )
+        self._norms = tuple(
+            m for m in self.modules() if isinstance(m, StepBatchNorm2d)
+        )
+
+    def forward(
+        self,
+        code: Tensor,
+        memory: Optional[Memory] = None,
+        clip_length: int = 1,
+        step: int = 0,
+    ) -> tuple[Tensor, Tensor, Optional[Memory]]:
+        """One recurrent step over T frames of B clips.
+
+        Args:
+            code (Tensor): Shape (B*T, C_e, h, w), the frames of a clip side
+                by side and in order.
+            memory (tuple[Tensor], optional): (h, c) of this step after the
+                frame before the clip, each (B, 256). None is zeros.
+            clip_length (int): T.
+            step (int): The recurrent step, counted from 0.
+
+        Returns:
+            tuple: The new code (B*T, C_e, h, w), the identity code
+            (B*T, C_i, h, w), and (h, c) after the last frame (None without
+            recurrence).
+        """
+        set_step(self._norms, step)
+        identity, pose = code.split([self.id_channels, self.pose_channels], 1)
+        pose = self.reduce(pose)
+        if self.lstm is not None:
+            pose, memory = self._recur(pose, memory, clip_length)
+        else:
+            memory = None
+        return torch.cat([identity, self.expand(pose)], 1), identity, memory
+
+    def _recur(
+        self, pose: Tensor, memory: Optional[Memory], clip_length: int
+    ) -> tuple[Tensor, Memory]:
+        """Equation 10 on pose codes (B*T, 256, h, w)."""
+        assert self.lstm is not None
+        # The LSTM is small; in half precision it would lose its memory.
+        with torch.autocast(pose.device.type, enabled=False):
+            pooled = pose.float().mean((2, 3))
+            pooled = pooled.unflatten(0, (-1, clip_length))  # (B, T, 256)
+            start = None
+            if memory is not None:
+                start = (memory[0][None].float(), memory[1][None].float())
+            moved, (hidden, cell) = self.lstm(pooled, start)
+        moved = moved.flatten(0, 1).to(pose.dtype)  # (B*T, 256)
+        if self.unpool == 'broadcast':
+            pose = pose + moved[..., None, None]
+        else:
+            flat = pose.flatten(2)
+            peak = flat.argmax(2, keepdim=True)
+            flat = flat.scatter_add(2, peak, moved[..., None])
+            pose = flat.view_as(pose)
+        return pose, (hidden[0], cell[0])

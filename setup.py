@@ -1,0 +1,37 @@
+"""Packaging of RED-Net for MMPose."""
+
+import runpy
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = runpy.run_path(str(ROOT / 'rednet_mm' / 'version.py'))['__version__']
+
+setup(
+    name='rednet-mm',
+    version=VERSION,
+    description='RED-Net for MMPose: facial landmarks in video',
+    long_description=(
+        (ROOT / 'README.md').read_text(encoding='utf-8')
+        if (ROOT / 'README.md').exists()
+        else ''
+    ),
+    long_description_content_type='text/markdown',
+    python_requires='>=3.9',
+    packages=find_packages(include=['rednet_mm*', 'data_converters*']),
+    # Lower bounds only where they matter, and no exact pins: an MMPose
+    # environment that works is left as it is. The set that was tested is
+    # pinned in requirements/.
+    install_requires=[
+        'torch>=2.0',
+        'torchvision',
+        'numpy<2',
+        'opencv-python<5',
+        'mmengine>=0.10',
+        'mmcv>=2.0.1,<2.2',
+        'mmdet>=3.0,<3.4',
+        'xtcocotools>=1.12',
+        'tqdm',
+    ],
+)
