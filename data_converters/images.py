@@ -1,0 +1,144 @@
+"""Finds, reads and places images; the source is only read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+
+from data_converters.errors import DataError
+
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
+PLACE_MODES = ('link', 'copy')
+
+
+def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """Visible files of a folder with one of the suffixes, in any case.
+
+    Args:
+        folder: Only its own files are listed, sorted by name.
+        suffixes: Lower-case suffixes with their dot.
+
+    Raises:
+        DataError: Two files differ in the suffix only.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        hidden = path.name.startswith('.')
+        if hidden or path.suffix.lower() not in suffixes:
+            continue
+        if path.stem in found:
+            raise DataError(
+                f'{path}: stands beside {found[path.stem].name} for the '
+                'same marks; remove one of the two'
+            )
+        found[path.stem] = path
+    return found
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels as OpenCV decodes the image.
+
+    The image is decoded, not only its header read: that finds broken files
+    before a training run does, and it applies the EXIF orientation as the
+    training's reader will.
+
+    Raises:
+        DataError: The file is no readable image.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if image is None:
+        raise DataError(
+            f'{path}: is not a readable image; replace it or remove it '
+            'together with its marks'
+        )
+    return image.shape[1], image.shape[0]
+
+
+def check_folders(src: Path, dst: Path, inner: str) -> None:
+    """Refuse folders that would make a converter write into its source.
+
+    Args:
+        src: The source folder.
+        dst: The converted data set's folder.
+        inner: Name of the folder of images inside ``dst``.
+
+    Raises:
+        DataError: ``src`` is no folder, ``dst`` lies in it, or it lies in
+            the folder of images that is about to be written.
+    """
+    if not src.is_dir():
+        raise DataError(
+            f'{src}: no such folder; name the folder of the data set'
+        )
+    source, target = src.resolve(), dst.resolve()
+    written = target / inner
+    if source in (target, *target.parents) or written in (
+        source,
+        *source.parents,
+    ):
+        raise DataError(
+            f'{dst}: would be written into the source {src}; '
+            'name another destination'
+        )
+
+
+def place_folder(
+    source: Path, target: Path, names: Iterable[str], mode: str
+) -> None:
+    """Make ``target`` show the images of ``source``.
+
+    Args:
+        source: The folder of images.
+        target: With ``link`` it becomes a symbolic link to the resolved
+            source. With ``copy``, or where an earlier run left a real
+            folder, it becomes a folder with copies of ``names``; files of
+            the source's size are taken as copied.
+        names: File names in ``source``.
+        mode: One of ``PLACE_MODES``.
+    """
+    if mode == 'link' and (target.is_symlink() or not target.exists()):
+        _link(source, target)
+        return
+    if target.is_symlink():
+        target.unlink()
+    target.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        _copy(source / name, target / name)
+
+
+def place_file(source: Path, target: Path, mode: str) -> None:
+    """Make ``target`` show one image, see :func:`place_folder`."""
+    if mode == 'link' and (target.is_symlink() or not target.exists()):
+        _link(source, target)
+    else:
+        _copy(source, target)
+
+
+def _link(source: Path, target: Path) -> None:
+    resolved = source.resolve()
+    if target.is_symlink() and target.resolve() == resolved:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_name(f'{target.name}.part')
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(resolved)
+    os.replace(fresh, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    real = target.exists() and not target.is_symlink()
+    if real and target.stat().st_size == source.stat().st_size:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_name(f'{target.name}.part')
+    try:
+        # To a name of its own: writing through a link of an earlier run
+        # would write into the source.
+        shutil.copyfile(source, fresh)
+        os.replace(fresh, target)
+    finally:
+        fresh.unlink(missing_ok=True)

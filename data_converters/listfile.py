@@ -1,0 +1,70 @@
+"""Reads the small CSV files that say which item is what."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_converters.errors import DataError
+
+
+def read_table(
+    path: Path, key: str, columns: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """Read a CSV file with a header into rows by their key.
+
+    Args:
+        path: The CSV file; a byte order mark is accepted.
+        key: The column that names a row; its values must be unique.
+        columns: The other columns that must be there and filled in. A
+            column of the name ``split`` becomes part of a file's name and
+            may hold letters, digits, ``_`` and ``-`` only.
+
+    Returns:
+        Rows (column name to text, without outer spaces) by key.
+
+    Raises:
+        DataError: The file, a column or a cell is missing, a key comes
+            twice, or a split cannot be part of a file's name.
+    """
+    if not path.is_file():
+        raise DataError(f'{path}: no such file; name an existing CSV file')
+    try:
+        with path.open(encoding='utf-8-sig', newline='') as stream:
+            reader = csv.DictReader(stream, skipinitialspace=True)
+            rows = list(reader)
+            header = [name.strip() for name in reader.fieldnames or ()]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(
+            f'{path}: is not a CSV file in UTF-8 ({error}); save it as one'
+        ) from None
+
+    needed = (key, *columns)
+    for column in needed:
+        if column not in header:
+            raise DataError(
+                f'{path}: has no column {column!r}; add it to the header '
+                f'({", ".join(needed)})'
+            )
+    table: dict[str, dict[str, str]] = {}
+    for number, cells in enumerate(rows, start=1):
+        values = [str(cells[name] or '') for name in reader.fieldnames or ()]
+        row = {name: v.strip() for name, v in zip(header, values)}
+        for column in needed:
+            if not row[column]:
+                raise DataError(
+                    f'{path}: row {number} has no {column}; fill it in'
+                )
+        if 'split' in columns and not re.fullmatch(r'[\w-]+', row['split']):
+            raise DataError(
+                f'{path}: split {row["split"]!r} cannot be part of a '
+                "file's name; use letters, digits, _ and -"
+            )
+        if row[key] in table:
+            raise DataError(
+                f'{path}: names {row[key]} twice; keep one of the rows'
+            )
+        table[row[key]] = row
+    return table

@@ -1,0 +1,228 @@
+"""The estimator: both recurrences, explicit state, gradients everywhere."""
+
+import pytest
+import torch
+from builders import build_model, random_samples, tiny_model_cfg
+
+from rednet_mm.structures import RecurrentState
+
+VARIANTS = [
+    dict(),
+    dict(feedback='input'),
+    dict(unpool='broadcast'),
+    dict(recurrent=False),
+    dict(depth=50),
+    dict(steps=('det', 'det', 'reg')),
+    dict(steps=('reg',), feedback=None),
+]
+
+
+def clips(batch=2, length=3, size=64, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, length, 3, size, size, generator=generator)
+
+
+def warmed(model):
+    """A model whose running statistics are those of some data."""
+    model.train()
+    with torch.no_grad():
+        for seed in range(2):
+            model.unroll(clips(seed=seed))
+    return model.eval()
+
+
+def loop(model, frames):
+    """Landmarks (B, T, C, 2) by one call of step a frame."""
+    state, places = None, []
+    for t in range(frames.shape[1]):
+        result, state = model.step(frames[:, t], state)
+        places.append(result.keypoints)
+    return torch.stack(places, 1), state
+
+
+@pytest.mark.parametrize('variant', VARIANTS, ids=str)
+@torch.no_grad()
+def test_clip_equals_frame_by_frame(variant):
+    model = warmed(build_model(tiny_model_cfg(**variant)))
+    frames = clips(seed=7)
+    outputs, _, after = model.unroll(frames)
+    state = None
+    for t in range(frames.shape[1]):
+        step_outputs, _, state = model.unroll(frames[:, t : t + 1], state)
+        for whole, single in zip(outputs, step_outputs):
+            whole = whole.unflatten(0, frames.shape[:2])[:, t]
+            torch.testing.assert_close(whole, single, rtol=0, atol=1e-5)
+    if after.hidden is None:
+        assert state.hidden is None
+    else:
+        torch.testing.assert_close(after.hidden, state.hidden)
+        torch.testing.assert_close(after.cell, state.cell)
+
+
+@torch.no_grad()
+def test_state_changes_what_follows():
+    # Without this the tests above and below would pass with no recurrence.
+    model = warmed(build_model(tiny_model_cfg()))
+    frames = clips(length=2)
+    _, _, state = model.unroll(frames[:, :1])
+    with_past = model.unroll(frames[:, 1:], state)[0][-1]
+    without = model.unroll(frames[:, 1:])[0][-1]
+    assert (with_past - without).abs().max() > 1e-6
+
+
+@torch.no_grad()
+def test_two_interleaved_videos_do_not_touch():
+    model = warmed(build_model(tiny_model_cfg()))
+    one, two = clips(1, 4, seed=1), clips(1, 4, seed=2)
+    alone = [loop(model, video)[0] for video in (one, two)]
+    states, mixed = [None, None], [[], []]
+    for t in range(4):
+        for place, video in enumerate((one, two)):
+            result, states[place] = model.step(video[:, t], states[place])
+            mixed[place].append(result.keypoints)
+    for place in range(2):
+        torch.testing.assert_close(
+            torch.stack(mixed[place], 1), alone[place], rtol=0, atol=0
+        )
+
+
+@torch.no_grad()
+def test_side_by_side_is_the_same_as_alone():
+    model = warmed(build_model(tiny_model_cfg()))
+    both = clips(2, 3)
+    together, state = loop(model, both)
+    for place in range(2):
+        alone, own = loop(model, both[place : place + 1])
+        torch.testing.assert_close(
+            together[place : place + 1], alone, rtol=0, atol=1e-3
+        )
+        torch.testing.assert_close(
+            state.select([place]).hidden, own.hidden, rtol=0, atol=1e-5
+        )
+
+
+@torch.no_grad()
+def test_no_state_is_a_state_of_zeros():
+    model = warmed(build_model(tiny_model_cfg()))
+    frames = clips(2, 1)
+    zeros = torch.zeros(2, 2, 256)  # (K, B, C)
+    nothing = model.unroll(frames, None)[0][-1]
+    explicit = model.unroll(frames, RecurrentState(zeros, zeros))[0][-1]
+    torch.testing.assert_close(nothing, explicit, rtol=0, atol=0)
+
+
+@torch.no_grad()
+def test_state_size_does_not_grow():
+    model = warmed(build_model(tiny_model_cfg()))
+    state = None
+    for seed in range(5):
+        _, state = model.step(clips(2, 1, seed=seed)[:, 0], state)
+        # K = 2 steps, B = 2 videos, 256 units.
+        assert state.hidden.shape == state.cell.shape == (2, 2, 256)
+
+
+@pytest.mark.parametrize('variant', VARIANTS, ids=str)
+def test_every_parameter_gets_a_gradient(variant):
+    cfg = tiny_model_cfg(
+        num_subjects=None if variant.get('recurrent') is False else 5,
+        **variant,
+    )
+    torch.manual_seed(0)
+    model = build_model(cfg).train()
+    losses = model(clips(2, 2), random_samples(4, 64), mode='loss')
+    sum(losses.values()).backward()
+    missing = [
+        name
+        for name, value in model.named_parameters()
+        if value.grad is None or not value.grad.abs().max() > 0
+    ]
+    assert missing == []
+
+
+def test_losses_are_named_by_step_and_kind():
+    model = build_model(
+        tiny_model_cfg(steps=('det', 'det', 'reg'), num_subjects=3)
+    )
+    losses = model(clips(1, 2), random_samples(2, 64), mode='loss')
+    assert set(losses) == {
+        'loss_det_0',
+        'loss_det_1',
+        'loss_reg_2',
+        'loss_identity',
+    }
+
+
+@torch.no_grad()
+def test_shapes_of_stills_and_clips():
+    model = warmed(build_model(tiny_model_cfg()))
+    # The response map is half the input: 32 of 64.
+    assert model(clips(2, 1)[:, 0], None).shape == (2, 68, 32, 32)
+    assert model(clips(2, 3), None).shape == (2, 3, 68, 32, 32)
+    result, _ = model.step(clips(2, 1)[:, 0])
+    assert result.keypoints.shape == (2, 68, 2)
+    assert result.scores.shape == (2, 68)
+
+
+@torch.no_grad()
+def test_prediction_is_in_pixels_of_the_image():
+    model = warmed(build_model(tiny_model_cfg()))
+    frames = clips(1, 2)
+    samples = random_samples(2, 64)
+    for sample in samples:
+        # A box of 128 pixels round (100, 50), seen as 64 input pixels.
+        sample.set_metainfo(
+            dict(
+                input_size=(64, 64),
+                input_center=[100.0, 50.0],
+                input_scale=[128.0, 128.0],
+            )
+        )
+    predicted = model(frames, samples, mode='predict')
+    places, _ = loop(model, frames)
+    for t in range(2):
+        # Input pixel 0 lies on the box's edge at 36, pixel 63 on 164: UDP.
+        expected = places[0, t].numpy() / 63 * 128 + [36.0, -14.0]
+        found = predicted[t].pred_instances.keypoints[0]
+        torch.testing.assert_close(
+            torch.as_tensor(found, dtype=torch.float64),
+            torch.as_tensor(expected, dtype=torch.float64),
+            rtol=0,
+            atol=1e-2,
+        )
+
+
+@torch.no_grad()
+def test_first_clip_of_a_batch_ignores_the_second():
+    model = warmed(build_model(tiny_model_cfg()))
+    a, b = clips(2, 3, seed=1), clips(2, 3, seed=2)
+    changed = torch.stack([a[0], b[1]])
+    first = model(a, None)[0]
+    torch.testing.assert_close(model(changed, None)[0], first)
+
+
+@torch.no_grad()
+def test_future_frames_do_not_change_the_past():
+    model = warmed(build_model(tiny_model_cfg()))
+    a = clips(1, 3, seed=1)
+    b = a.clone()
+    b[:, 2] = clips(1, 1, seed=5)[:, 0]
+    torch.testing.assert_close(model(b, None)[:, :2], model(a, None)[:, :2])
+
+
+def test_identity_head_wants_a_neck():
+    cfg = tiny_model_cfg(num_subjects=3)
+    cfg['neck'] = None
+    with pytest.raises(ValueError, match='identity head needs'):
+        build_model(cfg)
+
+
+def test_bfloat16_stays_close():
+    torch.manual_seed(0)
+    model = build_model(tiny_model_cfg()).train()
+    samples = random_samples(4, 64)
+    full = model(clips(2, 2), samples, mode='loss')
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        half = model(clips(2, 2), samples, mode='loss')
+    for name, value in full.items():
+        # bfloat16 has 8 bits of precision; two dozen layers add up.
+        assert half[name].item() == pytest.approx(value.item(), rel=0.05)
