@@ -4,15 +4,16 @@ It shows that everything runs, on a machine without 300-VW and without a GPU.
 The videos are drawn, so its figures say nothing about real faces.
 
 Data: python data_converters/make_tiny_300vw.py data/tiny300vw_src
-    python data_converters/convert_300vw.py data/tiny300vw_src data/tiny300vw \\
-        --protocol csv --subjects data/tiny300vw_src/subjects.csv
+    python data_converters/convert_300vw.py data/tiny300vw_src \\
+        data/tiny300vw --protocol csv \\
+        --subjects data/tiny300vw_src/subjects.csv
 """
 
 _base_ = ['./_base_/default_runtime.py']
 
 # runtime
-max_epochs = 10
-train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=1)
+max_epochs = 12
+train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=3)
 val_cfg = dict(type='VideoValLoop')
 test_cfg = dict(type='VideoTestLoop')
 randomness = dict(seed=0)
@@ -23,7 +24,7 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=5.0),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, begin=0, end=30, by_epoch=False),
+    dict(type='LinearLR', start_factor=0.05, begin=0, end=20, by_epoch=False),
     dict(
         type='CosineAnnealingLR',
         eta_min=1e-6,
@@ -110,7 +111,7 @@ train_dataloader = dict(
         ann_file='annotations/csv_train.json',
         data_prefix=dict(img=''),
         clip_length=5,
-        clips_per_video=8,
+        clips_per_video=4,
         reverse=True,
         pipeline=train_pipeline,
     ),

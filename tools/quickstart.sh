@@ -10,8 +10,20 @@
 # is complete. Everything lands in quickstart_out/ and data/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# Threads that wait give way: on a busy machine two programs would otherwise
+# keep each other from working.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 started=$SECONDS
 say() { printf '\n== [%s] %s\n' "$(date +%H:%M:%S)" "$*"; }
+# Run a command; its words go to a log, those that match are also shown.
+logged() {
+  local log=$1 shown=$2
+  shift 2
+  if ! "$@" 2>&1 | tee "$log" | { grep --line-buffered -E "$shown" || true; }; then
+    tail -20 "$log" >&2
+    exit 1
+  fi
+}
 
 bash tools/setup_env.sh
 python=.venv/bin/python
@@ -30,36 +42,39 @@ $python data_converters/convert_300vw.py "$src" "$dst" \
   --protocol csv --subjects "$src/subjects.csv"
 
 say "3/6 training of a ResNet-18 on 64x64 pixels (5 minutes; logs in $out/train)"
-$python tools/train.py "$config" --work-dir "$out/train" --resume
+logged "$out/train.log" 'Epoch\((train|val)\).*(loss|NME)|error' \
+  $python tools/train.py "$config" --work-dir "$out/train" --resume
 checkpoint=$(cat "$out/train/last_checkpoint")
 case $checkpoint in /*) ;; *) checkpoint=$PWD/$checkpoint ;; esac
 ln -sfn "$checkpoint" "$out/checkpoint.pth"
 
 say "4/6 test on subjects that were not trained on (30 seconds)"
-$python tools/test.py "$config" "$out/checkpoint.pth" --work-dir "$out/test" \
-  --dump "$out/predictions.pkl" --out "$out/metrics.json" |
-  tee "$out/test.log" | grep -v ' - mmengine - ' | tail -8
+logged "$out/test.log" '^(figure|face/)|protocol|error' \
+  $python tools/test.py "$config" "$out/checkpoint.pth" \
+  --work-dir "$out/test" --dump "$out/predictions.pkl" \
+  --out "$out/metrics.json"
 
 say "5/6 a film with the landmarks followed, from a start box on (15 seconds)"
 video=$($python -c "
 import csv
 rows = list(csv.DictReader(open('$src/subjects.csv')))
 print(next(row['video'] for row in rows if row['split'] == 'val'))")
-$python tools/track_video.py "$src/$video/vid.avi" \
+logged "$out/track.log" 'frames, a face|error' \
+  $python tools/track_video.py "$src/$video/vid.avi" \
   --config "$config" --checkpoint "$out/checkpoint.pth" \
   --start-pts "$src/$video/annot/000001.pts" \
   --out "$out/tracked.mp4" --json "$out/tracked.json" \
   --sheet "$out/contact_sheet.png"
 
 say "6/6 MMPose's own inferencer on the same film (20 seconds)"
-$python -c "
+logged "$out/inferencer.log" 'saved at|rror' $python -c "
 from mmpose.apis import MMPoseInferencer
 inferencer = MMPoseInferencer(
     pose2d='$config', pose2d_weights='$out/checkpoint.pth',
     det_model='whole_image', device='cpu')
 for _ in inferencer('$src/$video/vid.avi', out_dir='$out/inferencer'):
     pass
-" > "$out/inferencer.log" 2>&1 || { tail -20 "$out/inferencer.log" >&2; exit 1; }
+"
 
 say "done in $((SECONDS - started)) seconds; look at"
 for file in checkpoint.pth metrics.json predictions.pkl tracked.mp4 \

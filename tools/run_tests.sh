@@ -7,6 +7,8 @@
 # minutes more. Arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# Threads that wait give way to other programs on a busy machine.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 bash tools/setup_env.sh
 printf '\n== ruff\n'
 .venv/bin/ruff check .

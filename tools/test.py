@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 
 from rednet_mm.engine.launch import (
     check_checkpoint,
+    describe_run,
     dump_whole,
     existing_config,
     one_sentence_errors,
@@ -61,6 +62,7 @@ def build_config(args: argparse.Namespace) -> Config:
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
     cfg.work_dir = work_dir_of(cfg, args.config, args.work_dir)
+    cfg.run_info = describe_run()
     if args.show or args.show_dir:
         cfg.default_hooks.visualization.update(
             enable=True, show=args.show, interval=args.interval

@@ -8,6 +8,7 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from rednet_mm.engine.launch import (
+    describe_run,
     existing_config,
     one_sentence_errors,
     work_dir_of,
@@ -68,6 +69,7 @@ def build_config(args: argparse.Namespace) -> Config:
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
     cfg.work_dir = work_dir_of(cfg, args.config, args.work_dir)
+    cfg.run_info = describe_run()
     if args.amp:
         cfg.optim_wrapper.type = (
             'AmpOptimWrapper'

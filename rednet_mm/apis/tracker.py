@@ -4,7 +4,7 @@ The box of a face in the next frame is computed from its landmarks in this
 one; a detector is asked only where no face is known.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable, Iterable, Iterator, Optional
 
 import numpy as np
@@ -49,7 +49,7 @@ class TrackState:
     """
 
     ids: tuple[int, ...] = ()
-    boxes: np.ndarray = np.zeros((0, 4))
+    boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
     recurrent: tuple[RecurrentState, ...] = ()
     next_id: int = 0
 

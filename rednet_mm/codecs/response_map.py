@@ -137,9 +137,12 @@ class ResponseMap(BaseKeypointCodec):
 
         The map times a Gaussian window of the same sigma at x is, where the
         map is a Gaussian at m, a Gaussian at (x + m) / 2; so twice the way to
-        its centroid leads to m. A few iterations remove what the borders cut
-        off. All pixels of the response take part, which makes the place less
-        noisy than the neighbours of the maximum alone.
+        its centroid leads to m. Near a border both are cut off, so the way
+        is measured from the centroid of the window's own square, and in units
+        of its variance (sigma^2 / 2 where nothing is cut off): a Newton step,
+        and a few of them are exact at the border too. All pixels of the
+        response take part, which makes the place less noisy than the
+        neighbours of the maximum alone.
 
         Args:
             maps (Tensor): Response maps, shape (N, K, h, w).
@@ -163,8 +166,9 @@ class ResponseMap(BaseKeypointCodec):
             gy = (scale * (ys - place[..., 1:]).square()).exp()  # (N, K, h)
             rows = (maps @ gx[..., None])[..., 0] * gy
             columns = (gy[..., None, :] @ maps)[..., 0, :] * gx
-            centroid = self._centroid(columns, rows, place)
-            place = place + 2 * (centroid - place)
+            own, variance = self._moments(gx.square(), gy.square())
+            centroid = self._centroid(columns, rows, own)
+            place = place + self.sigma**2 * (centroid - own) / variance
             # The maximum is close; noise must not lead far away from it.
             place = torch.maximum(place, start - self.sigma)
             place = torch.minimum(place, start + self.sigma)
@@ -198,6 +202,22 @@ class ResponseMap(BaseKeypointCodec):
         return torch.where(
             mass > 1e-12, moment / mass.clamp(min=1e-12), fallback
         )
+
+    @staticmethod
+    def _moments(gx: Tensor, gy: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance (N, K, 2) of weights (N, K, w) and (N, K, h)."""
+        means, variances = [], []
+        for weight in (gx, gy):
+            at = torch.arange(
+                weight.shape[-1], dtype=weight.dtype, device=weight.device
+            )
+            weight = weight / weight.sum(-1, keepdim=True)
+            mean = (weight * at).sum(-1)
+            spread = (at - mean[..., None]).square()
+            means.append(mean)
+            variances.append((weight * spread).sum(-1))
+        variance = torch.stack(variances, -1).clamp(min=1e-6)
+        return torch.stack(means, -1), variance
 
     def decode_maps(self, maps: Tensor, kind: str) -> tuple[Tensor, Tensor]:
         """Landmarks in input pixels.

@@ -3,6 +3,8 @@
 import os
 import os.path as osp
 import pickle
+import platform
+import subprocess
 import sys
 from contextlib import contextmanager
 from typing import Any, Iterator, Optional
@@ -15,6 +17,18 @@ from torch import nn
 
 # Errors whose message already is one clear sentence for the user.
 USER_ERRORS = (FileNotFoundError, ValueError)
+
+# What torch.load raises over a file that is cut short, damaged, or asks for
+# something that is not on the allow-list.
+UNREADABLE = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 
 
 def existing_config(path: str) -> str:
@@ -37,6 +51,47 @@ def work_dir_of(cfg: Config, config_path: str, wish: Optional[str]) -> str:
         return wish
     name = osp.splitext(osp.basename(config_path))[0]
     return cfg.get('work_dir') or osp.join('work_dirs', name)
+
+
+def describe_run() -> dict[str, str]:
+    """Where a run comes from: commit, machine, versions.
+
+    It goes into the config, and with the config into every checkpoint.
+    """
+    root = osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__))))
+    git = ['git', '-C', root]
+    commit = _output([*git, 'rev-parse', '--short', 'HEAD'])
+    if commit and _output([*git, 'status', '--porcelain']):
+        commit += ' with changes'
+    return dict(
+        commit=commit or 'not in a git checkout',
+        processor=_processor(),
+        threads=str(torch.get_num_threads()),
+        gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else '-',
+        python=platform.python_version(),
+        torch=torch.__version__,
+    )
+
+
+def _output(command: list[str]) -> str:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return ''
+    return done.stdout.strip() if done.returncode == 0 else ''
+
+
+def _processor() -> str:
+    try:
+        with open('/proc/cpuinfo') as lines:
+            for line in lines:
+                if line.startswith('model name'):
+                    return line.split(':', 1)[1].strip()
+    except FileNotFoundError:
+        pass
+    return platform.processor() or platform.machine()
 
 
 @contextmanager
@@ -73,11 +128,17 @@ def check_checkpoint(model: nn.Module, path: str) -> None:
         )
     try:
         loaded = torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except UNREADABLE as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(
             f'{path} is not a whole checkpoint, or holds more than weights '
-            f'({str(error).splitlines()[0]}); use another copy of it'
+            f'({reason}); use another copy of it'
         ) from error
+    if not isinstance(loaded, dict):
+        raise ValueError(
+            f'{path} holds a {type(loaded).__name__}, not weights; name a '
+            'checkpoint that tools/train.py wrote'
+        )
     weights = loaded.get('state_dict', loaded)
     network: Any = model.module if is_model_wrapper(model) else model
     unfit = [

@@ -3,6 +3,8 @@
 Letters: N frames, K landmarks.
 """
 
+from typing import Optional
+
 import numpy as np
 
 # Points of 68 (0-based) whose centres are the ends of each norm.
@@ -12,7 +14,9 @@ NORMS_68 = {
 }
 
 
-def norm_lengths(truth: np.ndarray, norm: str) -> np.ndarray:
+def norm_lengths(
+    truth: np.ndarray, norm: str, visible: Optional[np.ndarray] = None
+) -> np.ndarray:
     """What errors are divided by, in pixels, one number a frame.
 
     Args:
@@ -20,20 +24,28 @@ def norm_lengths(truth: np.ndarray, norm: str) -> np.ndarray:
         norm (str): ``'outer_eyes'``: distance of the outer eye corners (36,
             45); ``'pupils'``: distance of the centres of the six marks of
             either eye; ``'box'``: sqrt(w * h) of the marks' extent.
+        visible (np.ndarray, optional): Shape (N, 68), true where a point is
+            annotated. None: all are.
 
     Returns:
-        np.ndarray: Shape (N,).
+        np.ndarray: Shape (N,). Not finite where a point that the norm needs
+        is not annotated.
 
     Raises:
         ValueError: for another norm.
     """
+    seen = np.ones(truth.shape[:2], bool) if visible is None else visible
+    seen = seen.astype(bool)[..., None]
     if norm == 'box':
-        return np.sqrt(np.prod(truth.max(1) - truth.min(1), axis=-1))
+        low = np.where(seen, truth, np.inf).min(1)
+        high = np.where(seen, truth, -np.inf).max(1)
+        return np.sqrt(np.prod(high - low, axis=-1))
     if norm not in NORMS_68:
         known = ', '.join([*NORMS_68, 'box'])
         raise ValueError(f'norm {norm!r} is not one of {known}')
     left, right = NORMS_68[norm]
-    ends = [truth[:, list(points)].mean(1) for points in (left, right)]
+    marks = np.where(seen, truth, np.nan)
+    ends = [marks[:, list(points)].mean(1) for points in (left, right)]
     return np.linalg.norm(ends[0] - ends[1], axis=-1)
 
 
@@ -47,7 +59,8 @@ def frame_errors(
 
     The mean over the annotated points of the distance to the truth, over the
     length of the norm. A frame without an annotated point, or whose norm is
-    zero, has no error: NaN.
+    zero or hangs on a point that is not annotated, has no error: NaN. One
+    whose prediction is not finite has an infinite error.
 
     Args:
         prediction (np.ndarray): Shape (N, K, 2), pixels.
@@ -61,11 +74,13 @@ def frame_errors(
     distance = np.linalg.norm(prediction - truth, axis=-1)
     visible = visible.astype(bool)
     count = visible.sum(1)
-    length = norm_lengths(truth, norm)
+    length = norm_lengths(truth, norm, visible)
     valid = (count > 0) & (length > 0)
     total = np.where(visible, distance, 0).sum(1)
     errors = np.full(len(truth), np.nan)
     errors[valid] = 100 * total[valid] / count[valid] / length[valid]
+    # A prediction that is not a number is as wrong as can be, not unmeasured.
+    errors[valid & ~np.isfinite(total)] = np.inf
     return errors
 
 

@@ -1,5 +1,6 @@
 """The estimator: both recurrences, explicit state, gradients everywhere."""
 
+import numpy as np
 import pytest
 import torch
 from builders import build_model, random_samples, tiny_model_cfg
@@ -173,8 +174,8 @@ def test_prediction_is_in_pixels_of_the_image():
         sample.set_metainfo(
             dict(
                 input_size=(64, 64),
-                input_center=[100.0, 50.0],
-                input_scale=[128.0, 128.0],
+                input_center=np.array([100.0, 50.0]),
+                input_scale=np.array([128.0, 128.0]),
             )
         )
     predicted = model(frames, samples, mode='predict')

@@ -1,0 +1,109 @@
+"""The 68 points: who changes places in a mirror, who is joined to whom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mmpose
+import numpy as np
+from builders import face_shape
+from mmengine.config import Config
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+
+from data_converters import schema
+from data_converters.pts import read_pts
+from rednet_mm.datasets.metainfo import (
+    FACE_68,
+    FLIP_PAIRS_68,
+    PARTS_68,
+    point_name,
+    skeleton_68,
+)
+
+INDICES = parse_pose_metainfo(FACE_68)['flip_indices']
+
+
+def test_a_point_is_in_at_most_one_pair():
+    points = [point for pair in FLIP_PAIRS_68 for point in pair]
+    assert len(points) == len(set(points))
+    assert set(points) <= set(range(68))
+    # Chin, bridge of the nose, its base, and four of the lips are alone.
+    alone = set(range(68)) - set(points)
+    assert alone == {8, 27, 28, 29, 30, 33, 51, 57, 62, 66}
+
+
+def test_flip_twice_is_nothing():
+    flipped = np.array(INDICES)
+    assert sorted(INDICES) == list(range(68))
+    np.testing.assert_array_equal(flipped[flipped], np.arange(68))
+    assert (flipped != np.arange(68)).sum() == 2 * len(FLIP_PAIRS_68) == 58
+
+
+def test_symmetric_face_is_its_own_mirror_image():
+    # The builder draws each part by a formula, without a list of pairs.
+    face = face_shape(64)
+    mirrored = face[INDICES]
+    mirrored[:, 0] = 63 - mirrored[:, 0]
+    np.testing.assert_allclose(mirrored, face, atol=1e-9)
+
+
+def test_mean_of_real_faces_is_nearly_its_own_mirror_image(shared):
+    files = sorted((shared / '300w' / 'helen_train').glob('*.pts'))[:150]
+    assert len(files) == 150
+    shapes = []
+    for file in files:
+        marks = read_pts(file)
+        eyes = marks[45] - marks[36]
+        length = np.hypot(*eyes)
+        # Turned, so that the eyes are level, and scaled by their distance.
+        turn = np.array([[eyes[0], -eyes[1]], [eyes[1], eyes[0]]]) / length
+        shapes.append((marks - marks[[36, 45]].mean(0)) @ turn / length)
+    mean = np.mean(shapes, 0)
+    mirrored = mean[INDICES] * (-1, 1)
+    off = np.linalg.norm(mirrored - mean, axis=1)
+    # Neighbours on the lips, the closest points, are about 0.09 apart.
+    assert off.max() < 0.05
+
+
+def test_pairs_are_those_of_mmpose():
+    path = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets'
+    theirs = Config.fromfile(str(path / '300w.py')).dataset_info
+    assert parse_pose_metainfo(theirs)['flip_indices'] == INDICES
+
+
+def test_parts_cover_the_points_once():
+    covered = [
+        point
+        for _, first, last, _, _ in PARTS_68
+        for point in range(first, last + 1)
+    ]
+    assert covered == list(range(68))
+
+
+def test_no_link_between_parts():
+    part_of = {
+        point: name
+        for name, first, last, _, _ in PARTS_68
+        for point in range(first, last + 1)
+    }
+    links = skeleton_68()
+    assert all(part_of[a] == part_of[b] for a, b in links)
+    # n - 1 links of an open part, n of a closed one: 16 + 4 + 4 + 3 + 4
+    # and 6 + 6 + 12 + 8.
+    assert len(set(links)) == len(links) == 63
+
+
+def test_names_and_lines_are_those_of_the_json_files():
+    writer = schema.DatasetWriter('s', 'c', 'p', 'all', base=1)
+    (category,) = writer._sections()['categories']
+    names = [FACE_68['keypoint_info'][i]['name'] for i in range(68)]
+    assert category['keypoints'] == names
+    assert names == [point_name(i) for i in range(68)]
+    assert [tuple(link) for link in category['skeleton']] == skeleton_68()
+
+
+def test_mmpose_reads_the_metainfo():
+    parsed = parse_pose_metainfo(FACE_68)
+    assert parsed['num_keypoints'] == 68
+    assert parsed['skeleton_links'] == skeleton_68()
+    assert parsed['dataset_keypoint_weights'].tolist() == [1.0] * 68

@@ -1,0 +1,189 @@
+"""Checkpoints: mmengine's load, a malicious one does not run anything."""
+
+from __future__ import annotations
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.runner import save_checkpoint
+from torch import nn
+
+from rednet_mm.checkpoint_safety import allow_mmengine_checkpoints
+from rednet_mm.engine.launch import check_checkpoint
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """What a Runner saves: weights, and logs in a message hub."""
+    hub = MessageHub('test_checkpoint_safety')
+    for value in (3.0, 1.0):
+        hub.update_scalar('train/loss', value)
+    hub.update_info('seen', np.float64(0.25))
+    hub.update_info('count', np.int64(7))
+    path = tmp_path / 'epoch_1.pth'
+    save_checkpoint(
+        dict(
+            meta=dict(epoch=1, best=np.float32(0.5)),
+            state_dict=nn.Linear(3, 2).state_dict(),
+            message_hub=hub.state_dict(),
+            array=np.arange(3),
+        ),
+        str(path),
+    )
+    return path
+
+
+def test_mmengine_checkpoint_loads(checkpoint):
+    loaded = torch.load(checkpoint, weights_only=True)
+    buffer = loaded['message_hub']['log_scalars']['train/loss']
+    assert isinstance(buffer, HistoryBuffer)
+    # The mean of the two losses; and the bound statistics came along.
+    assert buffer.mean() == 2
+    assert buffer.statistics('min') == 1
+    assert loaded['message_hub']['runtime_info']['count'] == 7
+    assert loaded['meta']['best'] == np.float32(0.5)
+    assert loaded['array'].tolist() == [0, 1, 2]
+    assert loaded['state_dict']['weight'].shape == (2, 3)
+
+
+def test_without_the_allow_list_it_does_not(checkpoint):
+    torch.serialization.clear_safe_globals()
+    try:
+        with pytest.raises(pickle.UnpicklingError):
+            torch.load(checkpoint, weights_only=True)
+    finally:
+        allow_mmengine_checkpoints()
+
+
+class Call:
+    """Pickles as a call of a function."""
+
+    def __init__(self, function, *arguments):
+        self.function, self.arguments = function, arguments
+
+    def __reduce__(self):
+        return self.function, self.arguments
+
+    def __call__(self):
+        # A pickler asks whether what will be called can be: it may itself be
+        # what a call returns.
+        raise NotImplementedError
+
+
+def test_system_call_is_refused(tmp_path):
+    marker, path = tmp_path / 'ran', tmp_path / 'evil.pth'
+    evil = Call(os.system, f'touch {marker}')
+    torch.save(dict(state_dict={}, evil=evil), path)
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(path, weights_only=True)
+    with pytest.raises(ValueError, match='not a whole checkpoint'):
+        check_checkpoint(nn.Linear(3, 2), str(path))
+    assert not marker.exists()
+    # The attack itself works: without the guard the marker appears.
+    pickle.loads(pickle.dumps(evil))
+    assert marker.exists()
+
+
+@pytest.mark.parametrize(
+    ('owner', 'name'),
+    [
+        # All of these are on the allow-list or easily come by.
+        (HistoryBuffer, '__init__'),
+        (HistoryBuffer, '__subclasses__'),
+        (HistoryBuffer, 'statistics'),
+        (np.ndarray, 'tofile'),
+        (np.dtype, '__class__'),
+        ('text', 'format'),
+    ],
+)
+def test_getattr_of_anything_else_is_refused(tmp_path, owner, name):
+    path = tmp_path / 'evil.pth'
+    torch.save(dict(state_dict={}, evil=Call(getattr, owner, name)), path)
+    with pytest.raises((AttributeError, pickle.UnpicklingError)):
+        torch.load(path, weights_only=True)
+
+
+def test_getattr_way_to_a_system_call_is_refused(tmp_path):
+    marker, path = tmp_path / 'ran', tmp_path / 'evil.pth'
+    # getattr(HistoryBuffer, '__init__').__globals__ leads to every module.
+    init = Call(getattr, HistoryBuffer, '__init__')
+    names = Call(getattr, init, '__globals__')
+    get = Call(getattr, names, 'get')
+    builtins = Call(get, '__builtins__')
+    importer = Call(Call(getattr, builtins, 'get'), '__import__')
+    system = Call(getattr, Call(importer, 'os'), 'system')
+    evil = Call(system, f'touch {marker}')
+    torch.save(dict(state_dict={}, evil=evil), path)
+    with pytest.raises((AttributeError, pickle.UnpicklingError)):
+        torch.load(path, weights_only=True)
+    assert not marker.exists()
+    # Without the guard the chain reaches its end.
+    pickle.loads(pickle.dumps(evil))
+    assert marker.exists()
+
+
+def test_getattr_attack_is_one_sentence_for_the_user(tmp_path):
+    path = tmp_path / 'evil.pth'
+    evil = Call(getattr, HistoryBuffer, '__init__')
+    torch.save(dict(state_dict={}, evil=evil), path)
+    with pytest.raises(ValueError, match='not a whole checkpoint'):
+        check_checkpoint(nn.Linear(3, 2), str(path))
+
+
+def test_missing_file(tmp_path):
+    path = tmp_path / 'nowhere.pth'
+    with pytest.raises(FileNotFoundError) as caught:
+        check_checkpoint(nn.Linear(3, 2), str(path))
+    assert str(caught.value).startswith(f'{path} does not exist; ')
+
+
+@pytest.mark.parametrize('share', [0.0, 0.5, 0.99])
+def test_truncated_file(checkpoint, share):
+    whole = checkpoint.read_bytes()
+    checkpoint.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ValueError) as caught:
+        check_checkpoint(nn.Linear(3, 2), str(checkpoint))
+    message = str(caught.value)
+    assert message.startswith(f'{checkpoint} is not a whole checkpoint')
+    assert '\n' not in message
+
+
+@pytest.mark.parametrize('content', [b'not a checkpoint\n', b'\x80\x04.'])
+def test_other_file(tmp_path, content):
+    path = tmp_path / 'other.pth'
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match='is not a whole checkpoint'):
+        check_checkpoint(nn.Linear(3, 2), str(path))
+
+
+def test_checkpoint_of_another_architecture(checkpoint):
+    # Weight (2, 3) where (4, 3) is wanted, bias 2 where 4 is.
+    with pytest.raises(ValueError) as caught:
+        check_checkpoint(nn.Linear(3, 4), str(checkpoint))
+    message = str(caught.value)
+    assert message.startswith(f'{checkpoint} does not fit the config: 2 ')
+    assert 'for instance weight' in message
+    with pytest.raises(ValueError, match='for instance 0.weight'):
+        check_checkpoint(nn.Sequential(nn.Linear(3, 2)), str(checkpoint))
+
+
+def test_file_of_no_weights_at_all(tmp_path):
+    path = tmp_path / 'list.pth'
+    torch.save([1, 2, 3], path)
+    with pytest.raises(ValueError, match=r'list\.pth'):
+        check_checkpoint(nn.Linear(3, 2), str(path))
+
+
+def test_fitting_checkpoints_pass(checkpoint, tmp_path):
+    model = nn.Linear(3, 2)
+    check_checkpoint(model, str(checkpoint))
+    # Bare weights do as well, and those of the identity head may differ.
+    bare = tmp_path / 'bare.pth'
+    torch.save(model.state_dict(), bare)
+    check_checkpoint(model, str(bare))
+    model.identity_head = nn.Linear(5, 6)
+    check_checkpoint(model, str(bare))

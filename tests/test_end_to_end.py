@@ -1,0 +1,236 @@
+"""The main job through the command lines and MMPose's own inferencer."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from builders import write_videos
+from mmengine.config import Config
+from mmengine.utils import get_installed_path
+from mmpose.apis import MMPoseInferencer
+
+ROOT = Path(__file__).parents[1]
+CONFIG = ROOT / 'configs' / 'rednet_r18_tiny300vw.py'
+
+
+def tool(script: str, *arguments: object) -> str:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / 'tools' / script), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, PYTHONPATH=str(ROOT), PYTHONWARNINGS='ignore'),
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout + done.stderr
+
+
+def data_options(data: Path) -> list[str]:
+    return [
+        f'{loader}.dataset.data_root={data}'
+        for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader')
+    ]
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+    """A training of two epochs, stopped after the first and resumed."""
+    root = tmp_path_factory.mktemp('run')
+    data = write_videos(
+        root,
+        videos=5,
+        frames=6,
+        splits=['train', 'train', 'train', 'val', 'val'],
+    )
+    options = [
+        *data_options(data),
+        'train_dataloader.batch_size=2',
+        'train_dataloader.num_workers=0',
+        'train_dataloader.persistent_workers=False',
+        'train_dataloader.dataset.clips_per_video=1',
+        'val_dataloader.num_workers=0',
+        'val_dataloader.persistent_workers=False',
+        'train_cfg.val_interval=1',
+    ]
+    work = root / 'work'
+    logs = [
+        tool(
+            'train.py',
+            CONFIG,
+            '--work-dir',
+            work,
+            *flags,
+            '--cfg-options',
+            *options,
+            f'train_cfg.max_epochs={epochs}',
+        )
+        for epochs, flags in ((1, ['--amp']), (2, ['--resume']))
+    ]
+    return dict(root=root, data=data, work=work, logs=logs)
+
+
+def test_training_stops_and_resumes(run):
+    assert (run['work'] / 'epoch_2.pth').is_file()
+    assert 'resumed epoch: 1' in run['logs'][1]
+    assert 'Epoch(train)  [1]' not in run['logs'][1].replace('] [', '][')
+
+
+def test_amp_on_a_cpu_is_bfloat16(run):
+    dumped = Config.fromfile(run['work'] / CONFIG.name)
+    assert 'type' not in dumped.optim_wrapper  # of the second run
+    meta = torch.load(run['work'] / 'epoch_1.pth', weights_only=True)['meta']
+    wrapper = (
+        'AmpOptimWrapper'
+        if torch.cuda.is_available()
+        else 'BFloat16OptimWrapper'
+    )
+    assert wrapper in meta['cfg']
+
+
+def test_checkpoint_says_where_it_comes_from(run):
+    meta = torch.load(run['work'] / 'epoch_2.pth', weights_only=True)['meta']
+    assert 'run_info' in meta['cfg'] and 'commit=' in meta['cfg']
+
+
+def test_dump_holds_every_frame_and_its_figures_are_the_printed_ones(run):
+    root = run['root']
+    printed = tool(
+        'test.py',
+        CONFIG,
+        run['work'] / 'epoch_2.pth',
+        '--work-dir',
+        root / 'test',
+        '--dump',
+        root / 'predictions.pkl',
+        '--out',
+        root / 'metrics.json',
+        '--show-dir',
+        root / 'shown',
+        '--interval',
+        3,
+        '--cfg-options',
+        *data_options(run['data']),
+    )
+    frames = pickle.loads((root / 'predictions.pkl').read_bytes())
+    # Two videos of six frames, in order.
+    assert [frame['frame_id'] for frame in frames] == [*range(6)] * 2
+    errors = []
+    for frame in frames:
+        truth = np.asarray(frame['gt_instances']['keypoints'][0])
+        found = np.asarray(frame['pred_instances']['keypoints'][0])
+        eyes = np.linalg.norm(truth[36] - truth[45])
+        errors.append(
+            100 * np.linalg.norm(found - truth, axis=1).mean() / eyes
+        )
+    metrics = json.loads((root / 'metrics.json').read_text())
+    assert metrics['face/NME'] == pytest.approx(np.mean(errors), rel=1e-6)
+    assert metrics['face/NME_std'] == pytest.approx(np.std(errors), rel=1e-6)
+    failed = 100 * np.mean(np.array(errors) > 10)
+    assert metrics['face/failure_rate'] == pytest.approx(failed)
+    assert set(metrics) >= {'face/NME', 'face/AUC@8'}
+    assert 'protocol: 12 frames' in printed
+    assert f'{np.mean(errors):.3f}' in printed
+    assert list((root / 'shown').rglob('*.jpg'))
+
+
+def test_learning_curve_has_a_line_an_epoch(run):
+    table = tool('learning_curve.py', run['work'])
+    lines = [line for line in table.splitlines() if line.startswith('|')]
+    assert [line.split('|')[1].strip() for line in lines[2:]] == ['1', '2']
+    assert 'seed 0' in table and 'commit' in table
+
+
+def test_track_video(run):
+    root, data = run['root'], run['data']
+    folder = next((data / 'frames').iterdir())
+    out = tool(
+        'track_video.py',
+        folder,
+        '--config',
+        CONFIG,
+        '--checkpoint',
+        run['work'] / 'epoch_2.pth',
+        '--box',
+        *(10, 10, 40, 40),
+        '--out',
+        root / 'tracked.mp4',
+        '--json',
+        root / 'tracked.json',
+        '--sheet',
+        root / 'sheet.png',
+    )
+    assert '6 frames' in out
+    assert len(json.loads((root / 'tracked.json').read_text())['frames']) == 6
+    film = cv2.VideoCapture(str(root / 'tracked.mp4'))
+    assert int(film.get(cv2.CAP_PROP_FRAME_COUNT)) == 6
+    assert cv2.imread(str(root / 'sheet.png')) is not None
+
+
+@pytest.fixture(scope='module')
+def inferencer(run):
+    return MMPoseInferencer(
+        pose2d=str(CONFIG),
+        pose2d_weights=str(run['work'] / 'epoch_2.pth'),
+        det_model='whole_image',
+        device='cpu',
+    )
+
+
+def shapes(results) -> list[tuple[int, ...]]:
+    """The shape of the landmarks of the one face of each result."""
+    return [
+        np.shape(result['predictions'][0][0]['keypoints'])
+        for result in results
+    ]
+
+
+def test_inferencer_on_a_file_a_folder_and_an_array(run, inferencer):
+    folder = next((run['data'] / 'frames').iterdir()).resolve()
+    file = sorted(folder.iterdir())[0]
+    out = run['root'] / 'inferred'
+    assert shapes(inferencer(str(file), out_dir=str(out))) == [(68, 2)]
+    assert (out / 'visualizations' / file.name).is_file()
+    saved = json.loads((out / 'predictions' / '000001.json').read_text())
+    assert np.shape(saved[0]['keypoints']) == (68, 2)
+    assert shapes(inferencer(str(folder))) == [(68, 2)] * 6
+    assert shapes(inferencer(cv2.imread(str(file)))) == [(68, 2)]
+
+
+def test_inferencer_on_a_film(run, inferencer):
+    film = run['root'] / 'film.mp4'
+    writer = cv2.VideoWriter(
+        str(film), cv2.VideoWriter.fourcc(*'mp4v'), 25, (64, 64)
+    )
+    for level in (50, 100, 150):
+        writer.write(np.full((64, 64, 3), level, np.uint8))
+    writer.release()
+    out = run['root'] / 'film'
+    assert shapes(inferencer(str(film), out_dir=str(out))) == [(68, 2)] * 3
+    assert (out / 'visualizations' / 'film.mp4').stat().st_size > 0
+    saved = json.loads((out / 'predictions' / 'film.json').read_text())
+    assert [frame['frame_id'] for frame in saved] == [0, 1, 2]
+
+
+def test_inferencer_with_an_mmdet_detector(run):
+    # Random weights find nothing; MMPose then takes the whole image. What is
+    # shown is that a detector's config is accepted and asked.
+    folder = Path(get_installed_path('mmdet')) / '.mim' / 'configs' / 'yolox'
+    both = MMPoseInferencer(
+        pose2d=str(CONFIG),
+        pose2d_weights=str(run['work'] / 'epoch_2.pth'),
+        det_model=str(folder / 'yolox_tiny_8xb8-300e_coco.py'),
+        det_cat_ids=[0],
+        device='cpu',
+    )
+    assert both.inferencer.detector is not None
+    image = np.zeros((96, 96, 3), np.uint8)
+    assert shapes(both(image)) == [(68, 2)]
