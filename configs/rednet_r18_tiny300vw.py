@@ -3,7 +3,8 @@
 It shows that everything runs, on a machine without 300-VW and without a GPU.
 The videos are drawn, so its figures say nothing about real faces.
 
-Data: python data_converters/make_tiny_300vw.py data/tiny300vw_src
+Data: python data_converters/make_tiny_300vw.py data/tiny300vw_src \\
+        --videos 20 --frames 24
     python data_converters/convert_300vw.py data/tiny300vw_src \\
         data/tiny300vw --protocol csv \\
         --subjects data/tiny300vw_src/subjects.csv
@@ -12,8 +13,8 @@ Data: python data_converters/make_tiny_300vw.py data/tiny300vw_src
 _base_ = ['./_base_/default_runtime.py']
 
 # runtime
-max_epochs = 12
-train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=3)
+max_epochs = 8
+train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=2)
 val_cfg = dict(type='VideoValLoop')
 test_cfg = dict(type='VideoTestLoop')
 randomness = dict(seed=0)
@@ -24,7 +25,7 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=5.0),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, begin=0, end=20, by_epoch=False),
+    dict(type='LinearLR', start_factor=0.05, begin=0, end=40, by_epoch=False),
     dict(
         type='CosineAnnealingLR',
         eta_min=1e-6,
@@ -67,7 +68,7 @@ model = dict(
     identity_head=dict(
         type='IdentityHead',
         in_channels=256,
-        num_subjects=6,
+        num_subjects=10,
         loss_weight=0.1,
     ),
 )
@@ -110,8 +111,8 @@ train_dataloader = dict(
         data_root=data_root,
         ann_file='annotations/csv_train.json',
         data_prefix=dict(img=''),
-        clip_length=5,
-        clips_per_video=4,
+        clip_length=3,
+        clips_per_video=6,
         reverse=True,
         pipeline=train_pipeline,
     ),

@@ -35,21 +35,21 @@ config=configs/rednet_r18_tiny300vw.py
 mkdir -p "$out" data
 
 say "1/6 tiny synthetic videos in the layout of 300-VW (10 seconds)"
-$python data_converters/make_tiny_300vw.py "$src"
+$python data_converters/make_tiny_300vw.py "$src" --videos 20 --frames 24
 
 say "2/6 conversion to COCO-style JSON (5 seconds)"
 $python data_converters/convert_300vw.py "$src" "$dst" \
   --protocol csv --subjects "$src/subjects.csv"
 
 say "3/6 training of a ResNet-18 on 64x64 pixels (5 minutes; logs in $out/train)"
-logged "$out/train.log" 'Epoch\((train|val)\).*(loss|NME)|error' \
+logged "$out/train.log" 'Epoch\((train|val)\).*(loss:|NME)|^error' \
   $python tools/train.py "$config" --work-dir "$out/train" --resume
 checkpoint=$(cat "$out/train/last_checkpoint")
 case $checkpoint in /*) ;; *) checkpoint=$PWD/$checkpoint ;; esac
 ln -sfn "$checkpoint" "$out/checkpoint.pth"
 
 say "4/6 test on subjects that were not trained on (30 seconds)"
-logged "$out/test.log" '^(figure|face/)|protocol|error' \
+logged "$out/test.log" '^(figure|face/|error)|protocol' \
   $python tools/test.py "$config" "$out/checkpoint.pth" \
   --work-dir "$out/test" --dump "$out/predictions.pkl" \
   --out "$out/metrics.json"
@@ -59,7 +59,7 @@ video=$($python -c "
 import csv
 rows = list(csv.DictReader(open('$src/subjects.csv')))
 print(next(row['video'] for row in rows if row['split'] == 'val'))")
-logged "$out/track.log" 'frames, a face|error' \
+logged "$out/track.log" 'frames, a face|^error' \
   $python tools/track_video.py "$src/$video/vid.avi" \
   --config "$config" --checkpoint "$out/checkpoint.pth" \
   --start-pts "$src/$video/annot/000001.pts" \
@@ -67,7 +67,7 @@ logged "$out/track.log" 'frames, a face|error' \
   --sheet "$out/contact_sheet.png"
 
 say "6/6 MMPose's own inferencer on the same film (20 seconds)"
-logged "$out/inferencer.log" 'saved at|rror' $python -c "
+logged "$out/inferencer.log" 'saved at|^[A-Za-z]*Error' $python -c "
 from mmpose.apis import MMPoseInferencer
 inferencer = MMPoseInferencer(
     pose2d='$config', pose2d_weights='$out/checkpoint.pth',
