@@ -18,11 +18,13 @@ setup(
         else ''
     ),
     long_description_content_type='text/markdown',
-    python_requires='>=3.9',
+    python_requires='>=3.10',
     packages=find_packages(include=['rednet_mm*', 'data_converters*']),
-    # Lower bounds only where they matter, and no exact pins: an MMPose
-    # environment that works is left as it is. The set that was tested is
-    # pinned in requirements/.
+    # Bounds only where they matter and no exact pins: an MMPose environment
+    # that works is left as it is. The set that was tested is pinned in
+    # requirements/. mmpose 1.x is needed too and not named: it asks for
+    # chumpy, which it never imports and which does not build, and pip would
+    # ask for chumpy again wherever mmpose came without it.
     install_requires=[
         'torch>=2.0',
         'torchvision',

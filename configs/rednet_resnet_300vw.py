@@ -1,5 +1,8 @@
 """RED-Net, ResNet-152, 256x256, stage 3: clips of 300-VW, all on.
 
+It starts from scratch unless load_from names a checkpoint of the stages
+before.
+
 Data: python data_converters/convert_300vw.py SRC data/300vw --protocol rednet
 Paper: sections 4 and 5.1.
 """
@@ -12,6 +15,10 @@ train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=1)
 val_cfg = dict(type='VideoValLoop')
 test_cfg = dict(type='VideoTestLoop')
 randomness = dict(seed=0)
+
+# There is no validation part: the last epoch is reported, none is chosen by
+# the test videos.
+default_hooks = dict(checkpoint=dict(save_best=None))
 
 # optimizer: SGD, divided by 10 twice
 optim_wrapper = dict(

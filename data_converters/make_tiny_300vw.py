@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import math
 import shutil
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeAlias
@@ -18,9 +17,6 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 from tqdm import tqdm
-
-if __package__ in (None, ''):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data_converters.errors import DataError, main_guard
 from data_converters.pts import write_pts

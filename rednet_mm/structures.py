@@ -19,10 +19,13 @@ class RecurrentState:
             (K, B, C).
         cell (Tensor, optional): LSTM cell c of each recurrent step, shape
             (K, B, C).
+        response (Tensor, optional): Detection map of the last frame, shape
+            (B, C_d, h, w); only kept by a network that starts from it.
     """
 
     hidden: Optional[Tensor] = None
     cell: Optional[Tensor] = None
+    response: Optional[Tensor] = None
 
     def memory(self, step: int) -> Optional[tuple[Tensor, Tensor]]:
         """(h, c) of recurrent step ``step``, each (B, C); None for zeros."""
@@ -32,46 +35,47 @@ class RecurrentState:
 
     def select(self, videos: Sequence[int]) -> 'RecurrentState':
         """The state of the videos at these places of the batch."""
-        if self.hidden is None or self.cell is None:
-            return self
-        index = torch.as_tensor(
-            videos, dtype=torch.long, device=self.hidden.device
+        places = list(videos)
+        return RecurrentState(
+            hidden=None if self.hidden is None else self.hidden[:, places],
+            cell=None if self.cell is None else self.cell[:, places],
+            response=None if self.response is None else self.response[places],
         )
-        return RecurrentState(self.hidden[:, index], self.cell[:, index])
 
     @staticmethod
     def stack(
         memories: Sequence[Optional[tuple[Tensor, Tensor]]],
+        response: Optional[Tensor] = None,
     ) -> 'RecurrentState':
-        """Join the (h, c) of K recurrent steps; all None gives zeros."""
+        """Join the (h, c) of K recurrent steps; None for all gives zeros."""
         kept = [memory for memory in memories if memory is not None]
         if not kept:
-            return RecurrentState()
+            return RecurrentState(response=response)
         return RecurrentState(
             hidden=torch.stack([h for h, _ in kept]),
             cell=torch.stack([c for _, c in kept]),
+            response=response,
         )
 
     @staticmethod
     def join(states: Sequence['RecurrentState']) -> 'RecurrentState':
         """Put the videos of several states side by side in one batch.
 
-        States that are None are filled with zeros where another is not.
+        What is None in one and known in another counts as one video's zeros.
         """
-        known = [state for state in states if state.hidden is not None]
-        if not known:
-            return RecurrentState()
-        first = known[0].hidden
-        assert first is not None
-        zeros = first.new_zeros(first.shape[0], 1, first.shape[2])
         return RecurrentState(
-            hidden=torch.cat(
-                [zeros if s.hidden is None else s.hidden for s in states], 1
-            ),
-            cell=torch.cat(
-                [zeros if s.cell is None else s.cell for s in states], 1
-            ),
+            hidden=_join([state.hidden for state in states], 1),
+            cell=_join([state.cell for state in states], 1),
+            response=_join([state.response for state in states], 0),
         )
+
+
+def _join(parts: Sequence[Optional[Tensor]], axis: int) -> Optional[Tensor]:
+    known = [part for part in parts if part is not None]
+    if not known:
+        return None
+    zeros = torch.zeros_like(known[0].narrow(axis, 0, 1))
+    return torch.cat([zeros if p is None else p for p in parts], axis)
 
 
 @dataclass(frozen=True)

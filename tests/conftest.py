@@ -17,12 +17,19 @@ if str(HERE) not in sys.path:
     sys.path.insert(0, str(HERE))  # for builders
 
 import torch  # noqa: E402
+from mmengine.registry import init_default_scope  # noqa: E402
 from mmpose.utils import register_all_modules  # noqa: E402
 
 import rednet_mm  # noqa: E402, F401
 
 register_all_modules()
 torch.set_num_threads(2)
+
+
+@pytest.fixture(autouse=True)
+def mmpose_scope():
+    """MMPose's registries, whatever scope a test before has left behind."""
+    init_default_scope('mmpose')
 
 
 @pytest.fixture(scope='session')

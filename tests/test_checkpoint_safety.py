@@ -12,8 +12,10 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner import save_checkpoint
 from torch import nn
 
-from rednet_mm.checkpoint_safety import allow_mmengine_checkpoints
-from rednet_mm.engine.launch import check_checkpoint
+from rednet_mm.checkpoint_safety import (
+    allow_mmengine_checkpoints,
+    check_checkpoint,
+)
 
 
 @pytest.fixture

@@ -41,7 +41,12 @@ def read_epochs(work_dir: Path) -> dict[int, dict[str, float]]:
 
 def as_markdown(work_dir: Path) -> str:
     """The table, headed by config, data, seed, commit and machine."""
-    (dumped, *_) = sorted(work_dir.glob('*.py'))
+    epochs = read_epochs(work_dir)
+    dumped = next(iter(sorted(work_dir.glob('*.py'))), None)
+    if dumped is None:
+        raise FileNotFoundError(
+            f'{work_dir} has no config; name the --work-dir of a training'
+        )
     cfg = Config.fromfile(dumped, import_custom_modules=False)
     about = dict(cfg.get('run_info', {}))
     data = cfg.val_dataloader.dataset.ann_file
@@ -55,7 +60,7 @@ def as_markdown(work_dir: Path) -> str:
         '| epoch | ' + ' | '.join(COLUMNS.values()) + ' |',
         '|' + '---|' * (1 + len(COLUMNS)),
     ]
-    for epoch, figures in sorted(read_epochs(work_dir).items()):
+    for epoch, figures in sorted(epochs.items()):
         cells = ' | '.join(f'{figures[name]:.2f}' for name in COLUMNS)
         lines.append(f'| {epoch} | {cells} |')
     return '\n'.join(lines) + '\n'

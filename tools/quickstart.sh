@@ -66,7 +66,8 @@ logged "$out/track.log" 'frames, a face|^error' \
   --out "$out/tracked.mp4" --json "$out/tracked.json" \
   --sheet "$out/contact_sheet.png"
 
-say "6/6 MMPose's own inferencer on the same film (20 seconds)"
+say "6/6 MMPose's own inferencer on the same film (20 seconds; it takes the whole
+   frame for the face and each frame for the first, so it is rougher)"
 logged "$out/inferencer.log" 'saved at|^[A-Za-z]*Error' $python -c "
 from mmpose.apis import MMPoseInferencer
 inferencer = MMPoseInferencer(

@@ -50,6 +50,9 @@ say "mmengine, OpenCV and the rest"
 pip install -q -r requirements/runtime.txt -r requirements/dev.txt
 pip install -q --no-deps -r requirements/openmmlab.txt
 
+.venv/bin/python -c 'import cv2' 2>/dev/null ||
+  fail "OpenCV does not load ($(.venv/bin/python -c 'import cv2' 2>&1 | tail -1)); on Debian: apt-get install libgl1 libglib2.0-0"
+
 # mmcv has no wheel to download. One is built for each Python, torch and kind
 # of machine, and kept in the user's cache.
 kind=$(.venv/bin/python -c '
@@ -57,14 +60,15 @@ import sys, torch
 from torch.utils.cpp_extension import CUDA_HOME
 cuda = torch.cuda.is_available() and CUDA_HOME is not None
 print("cp%d%d-torch%s-%s" % (*sys.version_info[:2], torch.__version__.split("+")[0],
-                             "cuda" + torch.version.cuda if cuda else "cpu"))' 2>/dev/null)
+                             "cuda" + torch.version.cuda if cuda else "cpu"))') ||
+  fail "torch does not load in .venv; remove .venv and run this again"
 wheels=$wheels/$kind
 if ! ls "$wheels"/mmcv-*.whl >/dev/null 2>&1; then
   say "compiling mmcv into $wheels (10 to 15 minutes on 2 cores)"
   .venv/bin/python tools/build_mmcv.py --out "$wheels"
 fi
 say "mmcv and this project"
-pip install -q --no-deps --force-reinstall "$wheels"/mmcv-*.whl
+pip install -q --no-deps --force-reinstall "$(ls -t "$wheels"/mmcv-*.whl | head -1)"
 pip install -q --no-deps --no-build-isolation -e .
 .venv/bin/python -W ignore -c 'import mmcv.ops, mmpose.apis, rednet_mm'
 printf '%s\n' "$wanted" > "$stamp"

@@ -7,8 +7,9 @@ import os.path as osp
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
+from rednet_mm.checkpoint_safety import check_checkpoint
 from rednet_mm.engine.launch import (
-    check_checkpoint,
+    check_suffix,
     describe_run,
     dump_whole,
     existing_config,
@@ -56,6 +57,8 @@ def parse_args() -> argparse.Namespace:
 
 def build_config(args: argparse.Namespace) -> Config:
     """The config file with the command line's wishes written into it."""
+    check_suffix('--dump', args.dump, '.pkl', '.pickle')
+    check_suffix('--out', args.out, '.json', '.yml', '.yaml', '.pkl')
     cfg = Config.fromfile(existing_config(args.config))
     cfg.launcher = args.launcher
     cfg.load_from = args.checkpoint
@@ -65,19 +68,13 @@ def build_config(args: argparse.Namespace) -> Config:
     cfg.run_info = describe_run()
     if args.show or args.show_dir:
         cfg.default_hooks.visualization.update(
-            enable=True, show=args.show, interval=args.interval
+            enable=True,
+            show=args.show,
+            interval=args.interval,
+            wait_time=args.wait_time,
+            out_dir=osp.abspath(args.show_dir) if args.show_dir else None,
         )
-        if args.show:
-            cfg.default_hooks.visualization.wait_time = args.wait_time
-        if args.show_dir:
-            cfg.default_hooks.visualization.out_dir = osp.abspath(
-                args.show_dir
-            )
     if args.dump:
-        if not args.dump.endswith(('.pkl', '.pickle')):
-            raise ValueError(
-                f'--dump {args.dump}: name a file that ends in .pkl'
-            )
         evaluators = cfg.test_evaluator
         if not isinstance(evaluators, (list, tuple)):
             evaluators = [evaluators]
@@ -99,7 +96,8 @@ def main() -> None:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     with one_sentence_errors():
         runner = Runner.from_cfg(build_config(args))
-        check_checkpoint(runner.model, args.checkpoint)
+        if '://' not in args.checkpoint:
+            check_checkpoint(runner.model, args.checkpoint)
         metrics = runner.test()
         if runner.rank == 0:
             print_table(metrics)

@@ -5,6 +5,7 @@ python tools/track_video.py INPUT --config CONFIG --checkpoint CKPT \\
 """
 
 import argparse
+from pathlib import Path
 from typing import Optional
 
 import cv2
@@ -22,10 +23,12 @@ from rednet_mm.apis import (
 )
 from rednet_mm.apis.tracker import box_of
 from rednet_mm.engine.launch import (
+    check_suffix,
     dump_whole,
     existing_config,
     one_sentence_errors,
 )
+from rednet_mm.errors import UserError
 
 SHEET_FRAMES = 12
 
@@ -61,20 +64,21 @@ def first_box(args: argparse.Namespace) -> Optional[np.ndarray]:
     """The box of the face in the first frame, (1, 4), if one is given."""
     if args.box:
         if min(args.box[2:]) <= 0:
-            raise ValueError(f'--box {args.box} is empty; give x y w h')
+            raise UserError(f'--box {args.box} is empty; give x y w h')
         return np.array([args.box])
     if args.start_pts:
         try:
             return box_of(read_pts(args.start_pts))[None]
         except DataError as error:
-            raise ValueError(str(error)) from error
+            raise UserError(str(error)) from error
     return None
 
 
 def follow(args: argparse.Namespace) -> None:
     """Track, draw and save; what was tracked so far survives Ctrl-C."""
-    if args.sheet and not args.sheet.endswith(('.png', '.jpg')):
-        raise ValueError(f'--sheet {args.sheet}: name a .png or .jpg file')
+    check_suffix('--out', args.out, '.mp4', '.avi')
+    check_suffix('--json', args.json, '.json')
+    check_suffix('--sheet', args.sheet, '.png', '.jpg')
     tracker = LandmarkTracker(
         existing_config(args.config), args.checkpoint, args.device
     )
@@ -116,6 +120,7 @@ def follow(args: argparse.Namespace) -> None:
                 dict(source=args.input, fps=fps, frames=records), args.json
             )
     if args.sheet and sheet:
+        Path(args.sheet).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(args.sheet, contact_sheet(sheet))
     found = sum(bool(record['faces']) for record in records)
     print(f'{len(records)} frames, a face in {found}')

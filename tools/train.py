@@ -7,6 +7,7 @@ import os.path as osp
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
+from rednet_mm.checkpoint_safety import read_checkpoint
 from rednet_mm.engine.launch import (
     describe_run,
     existing_config,
@@ -42,7 +43,16 @@ def parse_args() -> argparse.Namespace:
         help='scale the learning rate with the actual batch size',
     )
     parser.add_argument(
-        '--show-dir', help='draw the predictions of each validation here'
+        '--show-dir', help='draw predictions of each validation here'
+    )
+    parser.add_argument(
+        '--show', action='store_true', help='show them in a window'
+    )
+    parser.add_argument(
+        '--interval', type=int, default=1, help='of every n-th batch'
+    )
+    parser.add_argument(
+        '--wait-time', type=float, default=1, help='seconds a window stays'
     )
     parser.add_argument(
         '--cfg-options',
@@ -79,15 +89,21 @@ def build_config(args: argparse.Namespace) -> Config:
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
+    if cfg.load_from and '://' not in cfg.load_from:
+        read_checkpoint(cfg.load_from)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         cfg.default_hooks.checkpoint.pop('save_best', None)
     if args.auto_scale_lr:
         cfg.setdefault('auto_scale_lr', {})
         cfg.auto_scale_lr['enable'] = True
-    if args.show_dir:
+    if args.show or args.show_dir:
         cfg.default_hooks.visualization.update(
-            enable=True, out_dir=osp.abspath(args.show_dir)
+            enable=True,
+            show=args.show,
+            interval=args.interval,
+            wait_time=args.wait_time,
+            out_dir=osp.abspath(args.show_dir) if args.show_dir else None,
         )
     return cfg
 
@@ -95,7 +111,7 @@ def build_config(args: argparse.Namespace) -> Config:
 def main() -> None:
     args = parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    with one_sentence_errors():
+    with one_sentence_errors('interrupted; --resume goes on from here'):
         Runner.from_cfg(build_config(args)).train()
 
 

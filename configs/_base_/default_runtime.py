@@ -15,9 +15,11 @@ default_hooks = dict(
         max_keep_ckpts=2,
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    visualization=dict(type='PoseVisualizationHook', enable=False),
+    visualization=dict(type='LandmarkVisualizationHook', enable=False),
 )
-custom_hooks = []
+# Each process counts batch norm's statistics; they are averaged before they
+# are measured and saved.
+custom_hooks = [dict(type='SyncBuffersHook')]
 
 env_cfg = dict(
     cudnn_benchmark=False,

@@ -13,10 +13,15 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmpose.apis import init_model
 from mmpose.structures import PoseDataSample
 
+from rednet_mm.checkpoint_safety import check_checkpoint
 from rednet_mm.structures import RecurrentState
 
 # A detector takes a frame (H, W, 3), BGR, and gives boxes (F, 4), x y w h.
 Detector = Callable[[np.ndarray], np.ndarray]
+
+
+# Pixels of a frame below which there is nothing left to follow.
+SMALLEST_FACE = 4
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,13 @@ class LandmarkTracker:
         device (str): Where the network runs. Defaults to ``'cpu'``.
         detector (Callable, optional): Gives the boxes of faces in a frame
             when no face is known. None takes the whole frame as the box.
-        min_score (float): A face whose mean landmark score is lower is lost.
-            Defaults to 0.15.
+        min_score (float): A face whose mean landmark score is lower is
+            lost, and so is one whose box has left the frame or shrunk to
+            nothing. Defaults to 0.15.
+
+    Raises:
+        FileNotFoundError: if there is no such checkpoint.
+        UserError: if it does not fit the config.
     """
 
     def __init__(
@@ -86,7 +96,8 @@ class LandmarkTracker:
         detector: Optional[Detector] = None,
         min_score: float = 0.15,
     ) -> None:
-        self.model = init_model(config, checkpoint, device=device)
+        check_checkpoint(init_model(config, None, device), checkpoint)
+        self.model = init_model(config, checkpoint, device)
         pipeline = self.model.cfg.test_dataloader.dataset.pipeline
         self.pipeline = Compose(pipeline)
         self.detector = detector or whole_frame
@@ -157,6 +168,7 @@ class LandmarkTracker:
             place
             for place, face in enumerate(faces)
             if face.scores.mean() >= self.min_score
+            and _can_be_followed(box_of(face.keypoints), frame)
         ]
         faces = [faces[place] for place in kept]
         return faces, TrackState(
@@ -196,6 +208,20 @@ def box_of(keypoints: np.ndarray) -> np.ndarray:
     side = (high - low).max()
     corner = (low + high - side) / 2
     return np.array([*corner, side, side])
+
+
+def _can_be_followed(box: np.ndarray, frame: np.ndarray) -> bool:
+    """Whether a box x y w h has pixels of the frame in it."""
+    x, y, w, h = box
+    height, width = frame.shape[:2]
+    return bool(
+        np.isfinite(box).all()
+        and min(w, h) >= SMALLEST_FACE
+        and x < width
+        and y < height
+        and x + w > 0
+        and y + h > 0
+    )
 
 
 def _start(boxes: np.ndarray, state: TrackState) -> TrackState:

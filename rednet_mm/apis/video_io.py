@@ -7,6 +7,8 @@ from typing import Iterator, Optional
 import cv2
 import numpy as np
 
+from rednet_mm.errors import UserError
+
 IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp'}
 
 
@@ -23,7 +25,7 @@ def read_frames(source: str) -> tuple[Iterator[np.ndarray], int, float]:
 
     Raises:
         FileNotFoundError: if there is nothing of that name, or no image.
-        ValueError: if the file is not a film that OpenCV can read.
+        UserError: if the file is not a film that OpenCV can read.
     """
     path = Path(source)
     if path.is_dir():
@@ -44,7 +46,7 @@ def read_frames(source: str) -> tuple[Iterator[np.ndarray], int, float]:
     film = cv2.VideoCapture(source)
     grabbed, first = film.read()
     if not grabbed:
-        raise ValueError(
+        raise UserError(
             f'{source} is not a film that can be read; convert it, for '
             'instance to H.264 in mp4'
         )
@@ -56,7 +58,7 @@ def _read_images(files: list[Path]) -> Iterator[np.ndarray]:
     for file in files:
         frame = cv2.imread(str(file))
         if frame is None:
-            raise ValueError(
+            raise UserError(
                 f'{file} is not an image that can be read; remove it or '
                 'replace it'
             )
@@ -94,14 +96,14 @@ class VideoWriter:
         """Add a frame (H, W, 3), BGR, uint8; the first gives the size.
 
         Raises:
-            ValueError: if OpenCV cannot write such a file, or the frame is
+            UserError: if OpenCV cannot write such a file, or the frame is
                 of another size than the first.
         """
         if self._writer is None:
             self._writer = self._open((frame.shape[1], frame.shape[0]))
             self._size = frame.shape[:2]
         if frame.shape[:2] != self._size:
-            raise ValueError(
+            raise UserError(
                 f'{self.path}: a frame of {frame.shape[1::-1]} pixels in a '
                 f'film of {self._size[::-1]}; give frames of one size'
             )
@@ -114,7 +116,7 @@ class VideoWriter:
             str(self.part), cv2.VideoWriter.fourcc(*code), self.fps, size
         )
         if not writer.isOpened():
-            raise ValueError(
+            raise UserError(
                 f'{self.path} cannot be written; name a .mp4 or .avi file'
             )
         return writer

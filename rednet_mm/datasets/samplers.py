@@ -6,11 +6,16 @@ import numpy as np
 from mmengine.dist import get_dist_info
 from mmengine.registry import DATA_SAMPLERS
 
+from rednet_mm.errors import UserError
+
 from .clip_sampling import (
     count_disjoint_batches,
     disjoint_batches,
     share_videos,
 )
+
+# More epochs than a training has: the runs of two seeds never meet.
+EPOCHS_OF_A_SEED = 1_000_000
 
 
 @DATA_SAMPLERS.register_module()
@@ -22,31 +27,27 @@ class SubjectBatchSampler:
     With several processes no subject is twice in what all of them see in one
     iteration. A clip whose subject is not known counts as its video.
 
-    An item is ``epoch * len(dataset) + index``: the data set draws from that
-    number, so an epoch is other clips than the last, and the same after a
-    resumed training.
+    An item is ``run * len(dataset) + index``, where the run counts epochs and
+    seeds: the data set draws from that number, so an epoch is other clips
+    than the last, another seed others again, and a resumed training the same.
 
     Args:
         sampler (Sampler): MMEngine's ``DefaultSampler``.
         batch_size (int): B, clips of one process.
-        drop_last (bool): There are full batches only.
 
     Raises:
-        ValueError: if there are fewer subjects than clips in a batch.
+        UserError: if there are fewer subjects than clips in a batch.
     """
 
-    def __init__(
-        self, sampler: Any, batch_size: int, drop_last: bool = True
-    ) -> None:
+    def __init__(self, sampler: Any, batch_size: int) -> None:
         self.sampler = sampler
         self.batch_size = batch_size
-        self.drop_last = drop_last
         self.rank, world_size = get_dist_info()
         self.group_size = batch_size * world_size
         self.groups = sampler.dataset.clip_subjects()
         sizes = np.unique(self.groups, return_counts=True)[1]
         if len(sizes) < self.group_size:
-            raise ValueError(
+            raise UserError(
                 f'a batch of {self.group_size} clips needs as many subjects, '
                 f'{sampler.dataset.ann_file} has {len(sizes)}: lower '
                 'train_dataloader.batch_size'
@@ -58,7 +59,8 @@ class SubjectBatchSampler:
     def __iter__(self) -> Iterator[list[int]]:
         epoch = self.sampler.epoch
         rng = np.random.default_rng([self.sampler.seed, epoch])
-        offset = epoch * len(self.groups)
+        run = self.sampler.seed * EPOCHS_OF_A_SEED + epoch
+        offset = run * len(self.groups)
         first = self.rank * self.batch_size
         for group in disjoint_batches(self.groups, self.group_size, rng):
             batch = group[first : first + self.batch_size]
@@ -80,15 +82,11 @@ class VideoBatchSampler:
         sampler (Sampler): MMEngine's ``DefaultSampler``, ``shuffle=False``.
         batch_size (int): Frames of a batch; the last of a video may be
             shorter.
-        drop_last (bool): Not used: no frame is dropped.
     """
 
-    def __init__(
-        self, sampler: Any, batch_size: int, drop_last: bool = False
-    ) -> None:
+    def __init__(self, sampler: Any, batch_size: int) -> None:
         self.sampler = sampler
         self.batch_size = batch_size
-        self.drop_last = drop_last
         rank, world_size = get_dist_info()
         tracks = sampler.dataset.tracks
         mine = share_videos([len(track) for track in tracks], world_size)[rank]

@@ -2,33 +2,19 @@
 
 import os
 import os.path as osp
-import pickle
 import platform
+import re
 import subprocess
 import sys
 from contextlib import contextmanager
 from typing import Any, Iterator, Optional
+from urllib.error import URLError
 
 import torch
 from mmengine.config import Config
 from mmengine.fileio import dump
-from mmengine.model import is_model_wrapper
-from torch import nn
 
-# Errors whose message already is one clear sentence for the user.
-USER_ERRORS = (FileNotFoundError, ValueError)
-
-# What torch.load raises over a file that is cut short, damaged, or asks for
-# something that is not on the allow-list.
-UNREADABLE = (
-    pickle.UnpicklingError,
-    RuntimeError,
-    EOFError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-)
+from rednet_mm.errors import UserError
 
 
 def existing_config(path: str) -> str:
@@ -95,63 +81,44 @@ def _processor() -> str:
 
 
 @contextmanager
-def one_sentence_errors() -> Iterator[None]:
-    """Turn what a user can mend into one sentence and exit status 2."""
+def one_sentence_errors(interrupted: str = 'interrupted') -> Iterator[None]:
+    """Turn what a user can mend into one sentence and exit status 2.
+
+    Args:
+        interrupted (str): What is said on Ctrl-C.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        print('interrupted; --resume goes on from here', file=sys.stderr)
+        print(interrupted, file=sys.stderr)
         sys.exit(130)
-    except USER_ERRORS as error:
-        print(f'error: {error}', file=sys.stderr)
+    except URLError as error:
+        print(
+            f'error: weights cannot be downloaded ({error.reason}); name a '
+            'local .pth in model.backbone.init_cfg.checkpoint, or train from '
+            'scratch with model.backbone.init_cfg=None',
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    except (UserError, FileNotFoundError) as error:
+        # From a worker of a dataloader the error comes with its trace; the
+        # sentence is the last line.
+        sentence = str(error).strip().splitlines()[-1]
+        sentence = re.sub(r'^[\w.]+Error: ', '', sentence)
+        print(f'error: {sentence}', file=sys.stderr)
         sys.exit(2)
 
 
-def check_checkpoint(model: nn.Module, path: str) -> None:
-    """See that a checkpoint is whole and made for this model.
-
-    Weights that only training needs (the identity head's) may be missing or
-    of another size.
-
-    Args:
-        model (nn.Module): The model that will load it.
-        path (str): The checkpoint, a local file.
+def check_suffix(option: str, path: Optional[str], *suffixes: str) -> None:
+    """See that an output can be written as its name says, before the work.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it cannot be read, or lacks weights of the model.
+        UserError: for another suffix.
     """
-    if not osp.isfile(path):
-        raise FileNotFoundError(
-            f'{path} does not exist; name a checkpoint that tools/train.py '
-            'wrote'
-        )
-    try:
-        loaded = torch.load(path, map_location='cpu', weights_only=True)
-    except UNREADABLE as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ValueError(
-            f'{path} is not a whole checkpoint, or holds more than weights '
-            f'({reason}); use another copy of it'
-        ) from error
-    if not isinstance(loaded, dict):
-        raise ValueError(
-            f'{path} holds a {type(loaded).__name__}, not weights; name a '
-            'checkpoint that tools/train.py wrote'
-        )
-    weights = loaded.get('state_dict', loaded)
-    network: Any = model.module if is_model_wrapper(model) else model
-    unfit = [
-        name
-        for name, value in network.named_parameters()
-        if not name.startswith('identity_head.')
-        and (name not in weights or weights[name].shape != value.shape)
-    ]
-    if unfit:
-        raise ValueError(
-            f'{path} does not fit the config: {len(unfit)} weights are '
-            f'missing or of another shape, for instance {unfit[0]}; use the '
-            'config it was trained with'
+    if path and not path.lower().endswith(suffixes):
+        raise UserError(
+            f'{option} {path}: name a file that ends in '
+            + ' or '.join(suffixes)
         )
 
 

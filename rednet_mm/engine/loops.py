@@ -6,7 +6,9 @@ import torch
 from mmengine.model import is_model_wrapper
 from mmengine.registry import LOOPS
 from mmengine.runner import TestLoop, ValLoop
+from mmengine.runner.amp import autocast
 
+from rednet_mm.errors import UserError
 from rednet_mm.structures import RecurrentState
 
 
@@ -20,6 +22,7 @@ class _VideoLoopMixin:
     stage = ''
     runner: Any
     evaluator: Any
+    fp16: bool
     _track: Any = None
     _state: Optional[RecurrentState] = None
 
@@ -33,11 +36,12 @@ class _VideoLoopMixin:
         """One batch of consecutive frames of one video.
 
         Raises:
-            ValueError: if the batch holds frames of several videos.
+            UserError: if the batch holds frames of several videos.
         """
         about = dict(batch_idx=idx, data_batch=data_batch)
         self.runner.call_hook(f'before_{self.stage}_iter', **about)
-        outputs = self._predict(data_batch)
+        with autocast(enabled=self.fp16):
+            outputs = self._predict(data_batch)
         self.evaluator.process(data_samples=outputs, data_batch=data_batch)
         self.runner.call_hook(
             f'after_{self.stage}_iter', outputs=outputs, **about
@@ -50,7 +54,7 @@ class _VideoLoopMixin:
         samples = data['data_samples']
         tracks = {sample.metainfo.get('track') for sample in samples}
         if len(tracks) > 1:
-            raise ValueError(
+            raise UserError(
                 'a batch holds frames of several videos; use '
                 "batch_sampler=dict(type='VideoBatchSampler')"
             )

@@ -3,9 +3,11 @@
 Letters: N frames, K landmarks.
 """
 
-from typing import Optional
+from typing import Optional, Sequence
 
 import numpy as np
+
+from rednet_mm.errors import UserError
 
 # Points of 68 (0-based) whose centres are the ends of each norm.
 NORMS_68 = {
@@ -32,7 +34,7 @@ def norm_lengths(
         is not annotated.
 
     Raises:
-        ValueError: for another norm.
+        UserError: for another norm.
     """
     seen = np.ones(truth.shape[:2], bool) if visible is None else visible
     seen = seen.astype(bool)[..., None]
@@ -42,7 +44,7 @@ def norm_lengths(
         return np.sqrt(np.prod(high - low, axis=-1))
     if norm not in NORMS_68:
         known = ', '.join([*NORMS_68, 'box'])
-        raise ValueError(f'norm {norm!r} is not one of {known}')
+        raise UserError(f'norm {norm!r} is not one of {known}')
     left, right = NORMS_68[norm]
     marks = np.where(seen, truth, np.nan)
     ends = [marks[:, list(points)].mean(1) for points in (left, right)]
@@ -54,6 +56,7 @@ def frame_errors(
     truth: np.ndarray,
     visible: np.ndarray,
     norm: str = 'outer_eyes',
+    points: Optional[Sequence[int]] = None,
 ) -> np.ndarray:
     """Normalised mean error of each frame, in percent.
 
@@ -64,17 +67,21 @@ def frame_errors(
 
     Args:
         prediction (np.ndarray): Shape (N, K, 2), pixels.
-        truth (np.ndarray): Shape (N, K, 2), pixels.
-        visible (np.ndarray): Shape (N, K), true where a point is annotated.
+        truth (np.ndarray): Shape (N, 68, 2), pixels.
+        visible (np.ndarray): Shape (N, 68), true where a point is annotated.
         norm (str): As for :func:`norm_lengths`.
+        points (Sequence[int], optional): Which K of the 68 are predicted.
+            None: all.
 
     Returns:
         np.ndarray: Shape (N,).
     """
+    length = norm_lengths(truth, norm, visible)
+    if points is not None:
+        truth, visible = truth[:, list(points)], visible[:, list(points)]
     distance = np.linalg.norm(prediction - truth, axis=-1)
     visible = visible.astype(bool)
     count = visible.sum(1)
-    length = norm_lengths(truth, norm, visible)
     valid = (count > 0) & (length > 0)
     total = np.where(visible, distance, 0).sum(1)
     errors = np.full(len(truth), np.nan)

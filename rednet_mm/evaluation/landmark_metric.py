@@ -7,12 +7,18 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmpose.registry import METRICS
 
+from rednet_mm.errors import UserError
+from rednet_mm.landmarks import SEVEN_OF_68
+
 from .functional import area_under_curve, failure_rate, frame_errors
 
 
 @METRICS.register_module()
 class FaceLandmarkMetric(BaseMetric):
-    """Error of 68 facial landmarks over all frames (section 5.1).
+    """Error of facial landmarks over all frames (section 5.1).
+
+    Measured are the 68 points, or the 7 of them that a network which only
+    detects predicts; the norm is always that of the 68 true ones.
 
     Figures, all in percent: ``NME`` (mean over frames of the normalised mean
     error), ``NME_std`` (its standard deviation over frames),
@@ -54,37 +60,47 @@ class FaceLandmarkMetric(BaseMetric):
                 ``gt_instances`` in pixels of the original image.
 
         Raises:
-            ValueError: if their numbers of points differ.
+            UserError: if their numbers of points differ.
         """
         for sample in data_samples:
             truth = np.asarray(sample['gt_instances']['keypoints'])
             visible = np.asarray(sample['gt_instances']['keypoints_visible'])
             prediction = np.asarray(sample['pred_instances']['keypoints'])
-            if prediction.shape != truth.shape:
-                raise ValueError(
+            points = None
+            if prediction.shape[1] == len(SEVEN_OF_68) < truth.shape[1]:
+                points = SEVEN_OF_68
+            elif prediction.shape != truth.shape:
+                raise UserError(
                     f'{sample.get("img_path")}: {prediction.shape[1]} '
                     f'landmarks predicted, {truth.shape[1]} annotated; model '
                     'and data must have the same scheme'
                 )
-            error = frame_errors(prediction, truth, visible, self.norm)
-            self.results.append(float(error[0]))
+            (error,) = frame_errors(
+                prediction, truth, visible, self.norm, points
+            )
+            self.results.append((float(error), prediction.shape[1]))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Figures over all frames.
 
         Args:
-            results (list[float]): The error of each frame in percent.
+            results (list[tuple]): The error of each frame in percent, and
+                how many points it is the mean of.
+
+        Raises:
+            UserError: if no frame can be measured.
         """
-        errors = np.array(results, np.float64)
+        errors = np.array([error for error, _ in results], np.float64)
+        points = ' or '.join(map(str, sorted({k for _, k in results})))
         unusable = int(np.isnan(errors).sum())
         errors = errors[~np.isnan(errors)]
         if not len(errors):
-            raise ValueError('no frame has annotated landmarks to measure by')
+            raise UserError('no frame has annotated landmarks to measure by')
         print_log(
             f'protocol: {len(errors)} frames ({unusable} without usable '
-            f'marks left out), mean over frames, norm {self.norm}, failure '
-            f'above {self.failure_threshold:g} %, AUC up to '
-            f'{self.auc_limit:g} %; all figures in %',
+            f'marks left out), {points} points, mean over frames, norm '
+            f'{self.norm}, failure above {self.failure_threshold:g} %, '
+            f'AUC up to {self.auc_limit:g} %; all figures in %',
             'current',
         )
         limit = f'{self.auc_limit:g}'

@@ -1,6 +1,6 @@
 """Network modules, registered in MMPose's ``MODELS``."""
 
-from .backbones import REDNetResNet
+from .backbones import REDNetResNet, REDNetVGG
 from .data_preprocessor import ClipDataPreprocessor
 from .heads import IdentityHead, REDNetHead
 from .losses import ResponseMapBCELoss, ResponseMapL2Loss
@@ -12,6 +12,7 @@ __all__ = [
     'IdentityHead',
     'REDNetHead',
     'REDNetResNet',
+    'REDNetVGG',
     'RecurrentPoseEstimator',
     'ResponseMapBCELoss',
     'ResponseMapL2Loss',

@@ -7,6 +7,8 @@ from mmengine.model import ImgDataPreprocessor
 from mmpose.models.data_preprocessors import PoseDataPreprocessor
 from mmpose.registry import MODELS
 
+from rednet_mm.errors import UserError
+
 
 @MODELS.register_module()
 class ClipDataPreprocessor(PoseDataPreprocessor):
@@ -32,13 +34,13 @@ class ClipDataPreprocessor(PoseDataPreprocessor):
             ``data_samples``, a flat list.
 
         Raises:
-            ValueError: if clips of one batch differ in length or size.
+            UserError: if clips of one batch differ in length or size.
         """
         inputs = data['inputs']
         if inputs[0].dim() == 3:
             return super().forward(data, training)
         if len({tuple(clip.shape) for clip in inputs}) > 1:
-            raise ValueError(
+            raise UserError(
                 'clips of one batch must have one length and size, got '
                 f'{[tuple(clip.shape) for clip in inputs]}'
             )

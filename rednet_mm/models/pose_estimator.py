@@ -1,12 +1,14 @@
 """The estimator: owns the loops over recurrent steps and over time."""
 
+import copy
 from typing import Any, Optional, Sequence
 
 import torch
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 from mmpose.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 
+from rednet_mm.errors import UserError
 from rednet_mm.structures import RecurrentState, StepResult
 
 
@@ -31,6 +33,15 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
     The wrong way is to leave the state behind: every frame is then the first
     of a video.
 
+    Where the first step starts (z_0 of equation 4) is ``init_from``:
+
+    * ``'zeros'``: an empty map;
+    * ``'mean'``: discs at ``mean_shape``, the mean of the training set;
+    * ``'previous'``: the detection map of the frame before, an empty one for
+      a still or a first frame. The frames of a clip then go through the
+      whole network one after the other, so in training batch norm sees B
+      frames at a time, not B*T.
+
     Args:
         backbone (dict): An encoder-decoder with ``prepare``, ``encode`` and
             ``decode``.
@@ -39,10 +50,21 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
         head (dict): A :class:`REDNetHead`.
         identity_head (dict, optional): An :class:`IdentityHead`, used by the
             loss alone. It needs the neck's identity code.
+        init_from (str): ``'zeros'``, ``'mean'`` or ``'previous'``. Defaults
+            to ``'zeros'``.
+        mean_shape (Sequence, optional): C_d points, x and y as a share of
+            the input, from 0 at the centre of the first pixel to 1 at that
+            of the last; for ``init_from='mean'``.
+        cascade (bool): Give each recurrent step a network of its own, of
+            the same form: the cascade of Table 7. The last 1x1 convolution
+            of a kind is in the head and stays one. Defaults to False.
         **kwargs: As for MMPose's :class:`TopdownPoseEstimator`.
 
     Raises:
-        ValueError: for an identity head without a neck.
+        UserError: for an identity head without a neck, another word for
+            ``init_from``, a mean shape that is missing or of another number
+            of points, several steps without feedback, or a number of steps
+            in backbone or neck that is not the head's.
     """
 
     def __init__(
@@ -51,17 +73,57 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
         neck: Optional[dict] = None,
         head: Optional[dict] = None,
         identity_head: Optional[dict] = None,
+        init_from: str = 'zeros',
+        mean_shape: Optional[Sequence[Sequence[float]]] = None,
+        cascade: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(backbone, neck, head, **kwargs)
+        steps = len((head or {}).get('steps', ('det', 'reg')))
+        if steps > 1 and backbone.get('feedback', 'stem') is None:
+            raise UserError(
+                f'{steps} recurrent steps without feedback: set '
+                "model.backbone.feedback to 'stem' or 'input'"
+            )
+        backbones = [_with_steps(backbone, steps, 'backbone')]
+        necks = [None if neck is None else _with_steps(neck, steps, 'neck')]
+        if cascade:
+            backbones, necks = _cascade(backbone, neck, steps, init_from)
+        super().__init__(backbones[0], necks[0], head, **kwargs)
+        # The networks of the steps after the first, where they differ.
+        self.later_backbones = nn.ModuleList(map(MODELS.build, backbones[1:]))
+        self.later_necks = nn.ModuleList(
+            MODELS.build(each) for each in necks[1:] if each is not None
+        )
+        self.init_from = init_from
+        self._set_mean_shape(mean_shape)
         if identity_head is not None and not self.with_neck:
-            raise ValueError(
+            raise UserError(
                 'an identity head needs the identity code of a neck: add '
                 "neck=dict(type='TemporalRecurrentNeck', ...)"
             )
         self.identity_head = (
             MODELS.build(identity_head) if identity_head else None
         )
+
+    def _set_mean_shape(
+        self, mean_shape: Optional[Sequence[Sequence[float]]]
+    ) -> None:
+        if self.init_from not in ('zeros', 'mean', 'previous'):
+            raise UserError(
+                "init_from is 'zeros', 'mean' or 'previous', not "
+                f'{self.init_from!r}'
+            )
+        points = torch.zeros(0, 2)
+        if self.init_from == 'mean':
+            expected = len(self.head.det_indices)
+            if mean_shape is None or len(mean_shape) != expected:
+                raise UserError(
+                    f"init_from='mean' needs a mean_shape of {expected} "
+                    'points; tools/mean_shape.py prints it for a data set'
+                )
+            points = torch.tensor(mean_shape, dtype=torch.float32)
+        # It comes with the config, not with the weights.
+        self.register_buffer('mean_shape', points, persistent=False)
 
     def unroll(
         self, frames: Tensor, state: Optional[RecurrentState] = None
@@ -79,24 +141,70 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
             neck), and the state after the clips.
         """
         state = state or RecurrentState()
+        if self.init_from != 'previous':
+            return self._unroll_at_once(frames, state)
+        outputs, identities = [], []
+        for t in range(frames.shape[1]):
+            output, identity, state = self._unroll_at_once(
+                frames[:, t : t + 1], state
+            )
+            outputs.append(output)
+            identities.append(identity)
+        return _by_step(outputs), _by_step(identities), state
+
+    def _unroll_at_once(
+        self, frames: Tensor, state: RecurrentState
+    ) -> tuple[list[Tensor], list[Tensor], RecurrentState]:
+        """The frames of all clips as one batch; only the LSTM walks."""
         clip_length = frames.shape[1]
         batch = frames.flatten(0, 1)  # (B*T, 3, H, W)
         batch = batch.contiguous(memory_format=torch.channels_last)
-        prepared = self.backbone.prepare(batch)
-        response: Optional[Tensor] = None  # z_0: an empty map
+        response = self._start_response(len(batch), state)  # z_0
+        detection: Optional[Tensor] = None
+        prepared = batch
         outputs, identities, memories = [], [], []
-        for k in range(len(self.head.steps)):
-            code, skips = self.backbone.encode(prepared, response, k)
-            if self.with_neck:
-                code, identity, memory = self.neck(
+        for k, kind in enumerate(self.head.steps):
+            backbone, neck = self._network(k)
+            if k == 0 or self.later_backbones:
+                prepared = backbone.prepare(batch)
+            code, skips = backbone.encode(prepared, response, k)
+            if neck is not None:
+                code, identity, memory = neck(
                     code, state.memory(k), clip_length, k
                 )
                 identities.append(identity)
                 memories.append(memory)
-            output = self.head(self.backbone.decode(code, skips, k), k)
+            output = self.head(backbone.decode(code, skips, k), k)
             outputs.append(output)
             response = self.head.feedback(output, k)
-        return outputs, identities, RecurrentState.stack(memories)
+            if kind == 'det' or detection is None:
+                detection = response
+        if self.init_from != 'previous':
+            detection = None
+        return outputs, identities, RecurrentState.stack(memories, detection)
+
+    def _network(self, step: int) -> tuple[Any, Any]:
+        """Backbone and neck (None without one) of a recurrent step."""
+        neck = self.neck if self.with_neck else None
+        if step == 0 or not self.later_backbones:
+            return self.backbone, neck
+        return (
+            self.later_backbones[step - 1],
+            self.later_necks[step - 1] if neck is not None else None,
+        )
+
+    def _start_response(
+        self, number: int, state: RecurrentState
+    ) -> Optional[Tensor]:
+        """z_0 (N, C_d, h, w) of equation 4; None is an empty map."""
+        if self.init_from == 'previous':
+            return state.response
+        if self.init_from == 'zeros':
+            return None
+        codec = self.head.decoder
+        size = self.mean_shape.new_tensor(codec.input_size)
+        discs = codec.draw_discs(self.mean_shape[None] * (size - 1))
+        return discs.expand(number, -1, -1, -1)
 
     def step(
         self, frame: Tensor, state: Optional[RecurrentState] = None
@@ -186,3 +294,30 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
 def _as_clips(inputs: Tensor) -> Tensor:
     """(B, 3, H, W) -> (B, 1, 3, H, W); clips stay as they are."""
     return inputs[:, None] if inputs.dim() == 4 else inputs
+
+
+def _with_steps(module: dict, steps: int, name: str) -> dict:
+    """A config of backbone or neck with the head's number of steps."""
+    if module.get('num_steps', steps) != steps:
+        raise UserError(
+            f'model.{name}.num_steps is {module["num_steps"]} and the head '
+            f'takes {steps} steps; leave num_steps out'
+        )
+    return dict(module, num_steps=steps)
+
+
+def _by_step(frames: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    """T lists of K tensors (B, ...) -> K tensors (B*T, ...)."""
+    return [torch.stack(each, 1).flatten(0, 1) for each in zip(*frames)]
+
+
+def _cascade(
+    backbone: dict, neck: Optional[dict], steps: int, init_from: str
+) -> tuple[list[dict], list[Optional[dict]]]:
+    """Configs of one network a step, each of which takes a single step."""
+    backbones = [dict(copy.deepcopy(backbone), num_steps=1)] * steps
+    if init_from == 'zeros' and backbone.get('feedback', 'stem') == 'stem':
+        # The first network never sees a map: it has no unit to bring one in.
+        backbones[0] = dict(backbones[0], feedback=None)
+    necks = [None if neck is None else dict(neck, num_steps=1)] * steps
+    return backbones, necks

@@ -16,6 +16,7 @@ from mmpose.datasets.datasets.face import Face300VWDataset
 
 from rednet_mm.datasets import VideoClipDataset
 from rednet_mm.datasets.metainfo import FACE_68
+from rednet_mm.errors import UserError
 
 T, SIZE = 3, 64
 LENGTHS = (6, 2, 5, 4)
@@ -205,7 +206,7 @@ def test_item_depends_on_its_number_alone(root):
     assert not equal(other[6], first)
     assert equal(other[5], first)
     assert equal(dataset[5], first)
-    assert not equal(clips(root, pipeline=AUGMENTED, seed=1)[5], first)
+    assert not equal(dataset[len(dataset) + 5], first)
 
 
 def test_another_epoch_is_other_clips(root):
@@ -439,3 +440,37 @@ def test_hook_of_mmengine_sets_the_epoch(root):
     number = len(dataloader.dataset)
     assert {i // number for batch in first for i in batch} == {0}
     assert {i // number for batch in later for i in batch} == {3}
+
+
+def two_faces(root, tmp_path, subjects):
+    """A copy of the data with a second face in every frame."""
+    content = json.loads((root / 'annotations' / 'all.json').read_text())
+    first = [
+        dict(face, subject_id=subjects[0]) for face in content['annotations']
+    ]
+    second = [
+        dict(face, id=1000 + face['id'], subject_id=subjects[1])
+        for face in first
+    ]
+    content['annotations'] = first + second
+    path = tmp_path / 'two.json'
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_two_people_in_a_video_are_two_tracks(root, tmp_path):
+    one = clips(root, test_mode=True)
+    path = two_faces(root, tmp_path, subjects=(1, 2))
+    two = clips(root, test_mode=True, ann_file=str(path))
+    assert [len(track) for track in two.tracks] == [
+        len(track) for track in one.tracks for _ in range(2)
+    ]
+    for track in two.tracks:
+        frames = [two.get_data_info(place)['frame_id'] for place in track]
+        assert frames == sorted(set(frames))
+
+
+def test_one_person_twice_in_a_frame_is_an_error(root, tmp_path):
+    path = two_faces(root, tmp_path, subjects=(1, 1))
+    with pytest.raises(UserError, match='two faces of one subject'):
+        clips(root, test_mode=True, ann_file=str(path))

@@ -18,6 +18,7 @@ from rednet_mm.evaluation import (
     frame_errors,
 )
 from rednet_mm.evaluation.functional import norm_lengths
+from rednet_mm.landmarks import SEVEN_OF_68
 
 ALL = np.ones((1, 68), bool)
 
@@ -230,12 +231,12 @@ def test_agrees_with_the_nme_of_mmpose():
 
 def test_another_number_of_points_is_an_error():
     prediction, truth = random_frames(1)
-    samples = samples_of(prediction[:, :7], truth, ALL)
+    samples = samples_of(prediction[:, :21], truth, ALL)
     evaluator = Evaluator(FaceLandmarkMetric())
     with pytest.raises(ValueError) as caught:
         evaluator.process(samples, None)
     assert str(caught.value).startswith(
-        'frame_0.jpg: 7 landmarks predicted, 68 annotated'
+        'frame_0.jpg: 21 landmarks predicted, 68 annotated'
     )
 
 
@@ -255,3 +256,13 @@ def test_a_prediction_that_is_not_a_number_is_not_left_out():
     errors = frame_errors(found, truth, np.ones((2, 68)))
     assert errors.tolist() == [0, np.inf]
     assert failure_rate(errors) == 50
+
+
+def test_seven_points_are_measured_by_the_norm_of_all():
+    truth = np.zeros((1, 68, 2))
+    truth[0, 45] = [50, 0]  # outer eye corners 50 pixels apart
+    found = truth[:, list(SEVEN_OF_68)].copy()
+    found[0, 4] += [0, 7]  # the nose tip is 7 pixels off
+    (error,) = frame_errors(found, truth, np.ones((1, 68)), points=SEVEN_OF_68)
+    # 7 pixels over 7 points is 1 pixel, 2 % of 50.
+    assert error == pytest.approx(2.0)

@@ -7,8 +7,12 @@ from builders import build_model, random_samples, tiny_model_cfg
 
 from rednet_mm.structures import RecurrentState
 
+MEAN = [[0.2 + 0.1 * i, 0.5] for i in range(7)]
 VARIANTS = [
     dict(),
+    dict(init_from='mean', mean_shape=MEAN),
+    dict(init_from='previous'),
+    dict(cascade=True),
     dict(feedback='input'),
     dict(unpool='broadcast'),
     dict(recurrent=False),
@@ -227,3 +231,77 @@ def test_bfloat16_stays_close():
     for name, value in full.items():
         # bfloat16 has 8 bits of precision; two dozen layers add up.
         assert half[name].item() == pytest.approx(value.item(), rel=0.05)
+
+
+@torch.no_grad()
+def test_mean_shape_is_where_the_first_step_starts():
+    model = build_model(tiny_model_cfg(init_from='mean', mean_shape=MEAN))
+    start = model._start_response(2, RecurrentState())
+    assert start.shape == (2, 7, 32, 32)
+    # The first disc is centred at 0.2 and 0.5 of 31 map pixels.
+    ys, xs = torch.nonzero(start[1, 0], as_tuple=True)
+    assert xs.float().mean().item() == pytest.approx(0.2 * 31, abs=0.5)
+    assert ys.float().mean().item() == pytest.approx(0.5 * 31, abs=0.5)
+
+
+@torch.no_grad()
+def test_previous_frame_is_where_the_next_begins():
+    model = warmed(
+        build_model(tiny_model_cfg(init_from='previous', recurrent=False))
+    )
+    frames = clips(1, 2)
+    outputs, _, state = model.unroll(frames[:, :1])
+    # With no LSTM the detection map is all that is remembered.
+    assert state.hidden is None
+    torch.testing.assert_close(state.response, outputs[0].sigmoid())
+    first = model.unroll(frames[:, 1:])[0][-1]
+    later = model.unroll(frames[:, 1:], state)[0][-1]
+    assert (first - later).abs().max() > 1e-6
+
+
+def test_cascade_has_a_network_a_step():
+    def count(modules):
+        return sum(p.numel() for m in modules for p in m.parameters())
+
+    shared = build_model(tiny_model_cfg(feedback='input'))
+    cascade = build_model(tiny_model_cfg(feedback='input', cascade=True))
+    one = count([shared.backbone, shared.neck])
+    both = count(
+        [
+            cascade.backbone,
+            cascade.neck,
+            *cascade.later_backbones,
+            *cascade.later_necks,
+        ]
+    )
+    assert both == 2 * one
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        dict(init_from='ones'),
+        dict(init_from='mean'),
+        dict(init_from='mean', mean_shape=MEAN[:3]),
+    ],
+)
+def test_starts_that_make_no_sense(settings):
+    with pytest.raises(ValueError, match='init_from'):
+        build_model(tiny_model_cfg(**settings))
+
+
+@pytest.mark.parametrize('part', ['backbone', 'neck'])
+def test_steps_are_counted_by_the_head(part):
+    cfg = tiny_model_cfg(steps=('det', 'det', 'reg'))
+    for each in ('backbone', 'neck'):
+        cfg[each].pop('num_steps')
+    # Left out, the number is the head's: statistics for three steps.
+    assert len(build_model(cfg).backbone.bn1.running_mean) == 3
+    cfg[part]['num_steps'] = 2
+    with pytest.raises(ValueError, match=f'{part}.num_steps'):
+        build_model(cfg)
+
+
+def test_several_steps_need_feedback():
+    with pytest.raises(ValueError, match='without feedback'):
+        build_model(tiny_model_cfg(feedback=None))

@@ -14,6 +14,10 @@ from mmpose.registry import DATASETS
 
 from rednet_mm.datasets.clip_sampling import sample_clip
 from rednet_mm.datasets.metainfo import FACE_68
+from rednet_mm.errors import UserError
+
+# What a data sample says of itself beside MMPose's fields.
+TRACK_KEYS = ('track', 'video_id', 'frame_id', 'subject_label')
 
 
 @DATASETS.register_module()
@@ -26,8 +30,8 @@ class VideoClipDataset(Face300VWDataset):
     In training an item is a clip: ``inputs`` (T, 3, H, W) and a list of T
     data samples. Each video gives ``clips_per_video`` random clips an epoch,
     and as many that run backwards. The choice is made when the item is
-    asked for, from the seed and the item's number alone (see
-    :class:`SubjectBatchSampler`), whatever the worker. The pipeline runs on
+    asked for, from the item's number alone (:class:`SubjectBatchSampler`
+    puts seed and epoch into it), whatever the worker. The pipeline runs on
     each frame with the same random draws, so a transform is one and the same
     on every frame of a clip. Videos shorter than a clip are left out.
 
@@ -42,12 +46,12 @@ class VideoClipDataset(Face300VWDataset):
             to 100.
         reverse (bool): Whether each clip is also taken backwards. Defaults
             to True.
-        seed (int): Of the random choices. Defaults to 0.
         **kwargs: As for MMPose's :class:`Face300VWDataset`.
 
     Raises:
         FileNotFoundError: if there is no annotation file.
-        ValueError: if no video is as long as a clip.
+        UserError: if no video is as long as a clip, or a face is there
+            twice in a frame.
     """
 
     METAINFO: dict = FACE_68
@@ -58,13 +62,11 @@ class VideoClipDataset(Face300VWDataset):
         clip_length: int = 10,
         clips_per_video: int = 100,
         reverse: bool = True,
-        seed: int = 0,
         **kwargs: Any,
     ) -> None:
         self.clip_length = clip_length
         self.clips_per_video = clips_per_video
         self.reverse = reverse
-        self.seed = seed
         self._labels: Optional[dict[int, int]] = None
         super().__init__(ann_file=ann_file, **kwargs)
 
@@ -90,7 +92,9 @@ class VideoClipDataset(Face300VWDataset):
         image = raw_data_info['raw_img_info']
         annotation = raw_data_info['raw_ann_info']
         # Stills come before videos, each a track of its own.
-        track = (image.get('video_id', 0), annotation.get('track_id', 0))
+        # Faces of one video are told apart by who they are.
+        face = annotation.get('track_id', annotation.get('subject_id', 0))
+        track = (image.get('video_id', 0), face)
         if 'video_id' not in image:
             track = (0, annotation['id'])
         info.update(
@@ -112,6 +116,8 @@ class VideoClipDataset(Face300VWDataset):
         for place, info in enumerate(self.data_list):
             places.setdefault(info['track'], []).append(place)
         tracks = list(places.values())
+        for track in tracks:
+            self._check_track([self.data_list[place] for place in track])
         if not self.test_mode:
             tracks = self._long_enough(tracks)
         # Places of the frames of each track in the list of frames.
@@ -126,10 +132,18 @@ class VideoClipDataset(Face300VWDataset):
             self.serialize_data = True
             self.data_bytes, self.data_address = self._serialize_data()
 
+    def _check_track(self, frames: list[dict]) -> None:
+        for one, two in zip(frames, frames[1:]):
+            if one['frame_id'] == two['frame_id']:
+                raise UserError(
+                    f'{self.ann_file}: {two["img_path"]} has two faces of '
+                    'one subject; give each a track_id of its own'
+                )
+
     def _long_enough(self, tracks: list[list[int]]) -> list[list[int]]:
         kept = [track for track in tracks if len(track) >= self.clip_length]
         if not kept:
-            raise ValueError(
+            raise UserError(
                 f'{self.ann_file} has no video of {self.clip_length} frames '
                 'or more; lower clip_length'
             )
@@ -169,11 +183,11 @@ class VideoClipDataset(Face300VWDataset):
         """Places in the list of frames that make up a training item.
 
         Args:
-            item (int): ``epoch * len(self) + index``.
+            item (int): Any multiple of ``len(self)`` plus the index.
         """
         track, copy = divmod(item % len(self), self.clips_per_track)
         frames = self.tracks[track]
-        rng = np.random.default_rng([self.seed, item])
+        rng = np.random.default_rng(item)
         backwards = copy >= self.clips_per_video
         places = sample_clip(len(frames), self.clip_length, rng, backwards)
         return [frames[place] for place in places]
@@ -184,7 +198,7 @@ class VideoClipDataset(Face300VWDataset):
             return self._prepare_frame(idx)
         packed = []
         for place in self.clip_frames(idx):
-            with _same_draw(self.seed, idx):
+            with _same_draw(idx):
                 packed.append(self._prepare_frame(place))
         if any(frame is None for frame in packed):
             return None
@@ -194,23 +208,23 @@ class VideoClipDataset(Face300VWDataset):
         )
 
     def _prepare_frame(self, place: int) -> Any:
-        packed = super().prepare_data(place)
+        info = self.get_data_info(place)
+        about = {key: info[key] for key in TRACK_KEYS}
+        packed = self.pipeline(info)
         if packed is not None and 'data_samples' in packed:
-            info = self.get_data_info(place)
-            keys = ('track', 'video_id', 'frame_id', 'subject_label')
-            packed['data_samples'].set_metainfo({k: info[k] for k in keys})
+            packed['data_samples'].set_metainfo(about)
         return packed
 
 
 @contextmanager
-def _same_draw(seed: int, item: int) -> Iterator[None]:
+def _same_draw(item: int) -> Iterator[None]:
     """Let the transforms draw the same numbers for the same item.
 
     MMPose's transforms draw from the global generators of numpy and Python;
     both are put back afterwards.
     """
     numpy_state, python_state = np.random.get_state(), random.getstate()
-    number = np.random.SeedSequence([seed, item]).generate_state(1)[0]
+    number = np.random.SeedSequence(item).generate_state(1)[0]
     np.random.seed(number)
     random.seed(int(number))
     try:

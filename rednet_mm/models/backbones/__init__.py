@@ -1,5 +1,6 @@
 """Encoder-decoders of the paper's section 4.1."""
 
 from .rednet_resnet import REDNetResNet
+from .rednet_vgg import REDNetVGG
 
-__all__ = ['REDNetResNet']
+__all__ = ['REDNetResNet', 'REDNetVGG']

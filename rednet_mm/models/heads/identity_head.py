@@ -9,6 +9,8 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from rednet_mm.errors import UserError
+
 
 @MODELS.register_module()
 class IdentityHead(BaseModule):
@@ -72,7 +74,7 @@ class IdentityHead(BaseModule):
             dict: ``loss_identity``.
 
         Raises:
-            ValueError: for a label that the classifier does not have.
+            UserError: for a label that the classifier does not have.
         """
         labels = [
             _subject_label(sample, self.num_subjects)
@@ -97,7 +99,7 @@ def _subject_label(sample: Any, num_subjects: int) -> int:
     if label is None:
         return -1
     if label >= num_subjects:
-        raise ValueError(
+        raise UserError(
             f'subject {label} of {sample.metainfo.get("img_path")} is outside '
             f'the {num_subjects} subjects of the classifier; set '
             'model.identity_head.num_subjects to the number in the training '

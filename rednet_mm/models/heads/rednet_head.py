@@ -8,8 +8,8 @@ from mmpose.models.heads.base_head import BaseHead
 from mmpose.registry import KEYPOINT_CODECS, MODELS
 from torch import Tensor, nn
 
-# 7 of 68 (0-based, iBUG): eye corners, nose tip, mouth corners.
-SEVEN_OF_68 = (36, 39, 42, 45, 30, 48, 54)
+from rednet_mm.errors import UserError
+from rednet_mm.landmarks import SEVEN_OF_68
 
 
 @MODELS.register_module()
@@ -33,7 +33,7 @@ class REDNetHead(BaseHead):
             is lambda of equation 9.
 
     Raises:
-        ValueError: for an empty list of steps or another kind.
+        UserError: for an empty list of steps or another kind.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class REDNetHead(BaseHead):
     ) -> None:
         super().__init__(list(init_cfg) if init_cfg else None)
         if not steps or set(steps) - {'det', 'reg'}:
-            raise ValueError(
+            raise UserError(
                 f"steps are a list of 'det' and 'reg', not {steps!r}"
             )
         self.steps = tuple(steps)
@@ -140,8 +140,10 @@ class REDNetHead(BaseHead):
         Returns:
             tuple: Coordinates (N, C, 2) in input pixels, scores (N, C).
         """
-        maps = self.response(output.float(), len(self.steps) - 1)
-        return self.decoder.decode_maps(maps, self.steps[-1])
+        # In half precision, places would be rounded to whole pixels.
+        with torch.autocast(output.device.type, enabled=False):
+            maps = self.response(output.float(), len(self.steps) - 1)
+            return self.decoder.decode_maps(maps, self.steps[-1])
 
     def predict(
         self,

@@ -1,14 +1,13 @@
 """Batch norm whose running statistics belong to a recurrent step."""
 
-from typing import Any, Iterable
+from typing import Iterable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import Tensor, nn
 
 
-class StepBatchNorm2d(_BatchNorm):
+class StepBatchNorm2d(nn.Module):
     """Batch norm with K sets of running statistics and one scale and shift.
 
     The first recurrent step sees an empty response map and the next a full
@@ -23,26 +22,42 @@ class StepBatchNorm2d(_BatchNorm):
     Args:
         num_features (int): Channels C.
         num_steps (int): Recurrent steps K. Defaults to 1.
+        eps (float): Added to the variance. Defaults to 1e-5.
+        momentum (float): Share of a batch in the running statistics.
+            Defaults to 0.1.
     """
 
-    def __init__(
-        self, num_features: int, num_steps: int = 1, **kwargs: Any
-    ) -> None:
-        super().__init__(num_features, **kwargs)
-        self.num_steps = num_steps
-        self.step = 0
-        self.running_mean = torch.zeros(num_steps, num_features)
-        self.running_var = torch.ones(num_steps, num_features)
+    # Not one of torch's batch norms, which conversions to SyncBatchNorm would
+    # replace and lose the steps; mmcv names it like one.
+    _abbr_ = 'bn'
 
-    def _check_input_dim(self, input: Tensor) -> None:
-        if input.dim() != 4:
-            raise ValueError(f'expected (N, C, H, W), got {input.dim()} axes')
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(
+        self,
+        num_features: int,
+        num_steps: int = 1,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.num_features = num_features
+        self.num_steps = num_steps
+        self.eps = eps
+        self.momentum = momentum
+        self.step = 0
+        self.weight = nn.Parameter(torch.ones(num_features))
+        self.bias = nn.Parameter(torch.zeros(num_features))
+        self.register_buffer(
+            'running_mean', torch.zeros(num_steps, num_features)
+        )
+        self.register_buffer(
+            'running_var', torch.ones(num_steps, num_features)
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise ``input`` (N, C, H, W) with the chosen step's figures."""
-        self._check_input_dim(input)
-        assert self.running_mean is not None and self.running_var is not None
-        assert self.momentum is not None
         return F.batch_norm(
             input,
             self.running_mean[self.step],
@@ -55,7 +70,7 @@ class StepBatchNorm2d(_BatchNorm):
         )
 
     def _load_from_state_dict(
-        self, state_dict: dict, prefix: str, *args: Any
+        self, state_dict: dict, prefix: str, *args: object
     ) -> None:
         for name in ('running_mean', 'running_var'):
             value = state_dict.get(prefix + name)
@@ -67,10 +82,12 @@ class StepBatchNorm2d(_BatchNorm):
             if missing > 0:
                 value = torch.cat([value, value[-1:].expand(missing, -1)])
             state_dict[prefix + name] = value[: self.num_steps]
+        # torch's batch norms also count batches; nothing here needs it.
+        state_dict.pop(prefix + 'num_batches_tracked', None)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def extra_repr(self) -> str:
-        return f'{super().extra_repr()}, num_steps={self.num_steps}'
+        return f'{self.num_features}, num_steps={self.num_steps}'
 
 
 def set_step(norms: Iterable[StepBatchNorm2d], step: int) -> None:

@@ -8,6 +8,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from rednet_mm.errors import UserError
 from rednet_mm.models.layers import StepBatchNorm2d, set_step
 
 Memory = tuple[Tensor, Tensor]
@@ -40,7 +41,7 @@ class TemporalRecurrentNeck(BaseModule):
             its own. Defaults to True.
 
     Raises:
-        ValueError: if ``in_channels`` is odd or ``unpool`` is another word.
+        UserError: if ``in_channels`` is odd or ``unpool`` is another word.
     """
 
     def __init__(
@@ -55,9 +56,9 @@ class TemporalRecurrentNeck(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         if in_channels % 2:
-            raise ValueError(f'cannot halve {in_channels} channels')
+            raise UserError(f'cannot halve {in_channels} channels')
         if unpool not in ('index', 'broadcast'):
-            raise ValueError(
+            raise UserError(
                 f"unpool is 'index' or 'broadcast', not {unpool!r}"
             )
         self.id_channels = self.pose_channels = in_channels // 2

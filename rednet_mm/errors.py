@@ -1,0 +1,9 @@
+"""The one error that a user can mend."""
+
+
+class UserError(ValueError):
+    """Data, a setting or a file is wrong.
+
+    The message is one sentence that names what is wrong and the cure; the
+    command lines print it without a trace.
+    """

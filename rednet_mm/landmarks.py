@@ -1,0 +1,4 @@
+"""Numbers of landmarks that several rooms speak of."""
+
+# 7 of 68 (0-based, iBUG): eye corners, nose tip, mouth corners (section 4.2).
+SEVEN_OF_68 = (36, 39, 42, 45, 30, 48, 54)

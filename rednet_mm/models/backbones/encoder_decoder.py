@@ -1,0 +1,167 @@
+"""What the encoder-decoders have in common: the response map's way in."""
+
+from abc import abstractmethod
+from typing import Any, Optional
+
+import torch
+import torch.nn.functional as F
+from mmpose.models.backbones.base_backbone import BaseBackbone
+from torch import Tensor, nn
+
+from rednet_mm.errors import UserError
+from rednet_mm.models.layers import StepBatchNorm2d, set_step
+
+Skips = tuple[Tensor, ...]
+
+
+class RecurrentEncoderDecoder(BaseBackbone):
+    """An encoder-decoder that takes recurrent steps (section 3.2).
+
+    A subclass builds its layers, with ``feedback='stem'`` among them a
+    ``feedback_unit`` from a response map to the form of the first stage's
+    output, calls :meth:`_finish` at the end of its ``__init__`` and defines
+    :meth:`_first_stage`, :meth:`_later_stages` and :meth:`_decode`.
+    """
+
+    # Name of the convolution that reads the input.
+    stem_conv: str
+    # Pixels of the response map (half the input) to one of the first stage.
+    response_stride: int
+
+    feedback_unit: nn.Module
+
+    @staticmethod
+    def _check_feedback(feedback: Optional[str]) -> None:
+        if feedback not in ('input', 'stem', None):
+            raise UserError(
+                f"feedback is 'input', 'stem' or None, not {feedback!r}"
+            )
+
+    def _finish(self, feedback: Optional[str], feedback_channels: int) -> None:
+        """The end of building, when all layers are there."""
+        self.feedback = feedback
+        self.feedback_channels = feedback_channels
+        self._norms = tuple(
+            m for m in self.modules() if isinstance(m, StepBatchNorm2d)
+        )
+
+    @abstractmethod
+    def _first_stage(self, x: Tensor) -> Tensor:
+        """Input (N, C, H, W) -> output of the first stage."""
+
+    @abstractmethod
+    def _later_stages(self, x: Tensor) -> tuple[Tensor, Skips]:
+        """Output of the first stage -> code, and what crosses over."""
+
+    @abstractmethod
+    def _decode(self, code: Tensor, skips: Skips) -> Tensor:
+        """Code and what crossed over -> features (N, 128, H/2, W/2)."""
+
+    def prepare(self, frames: Tensor) -> Tensor:
+        """The part of the encoder that runs once, before the steps.
+
+        Args:
+            frames (Tensor): Shape (N, 3, H, W), H and W multiples of 32.
+
+        Returns:
+            Tensor: What :meth:`encode` wants as its first argument: the
+            frames themselves with ``feedback='input'``, else the first
+            stage's output.
+
+        Raises:
+            ValueError: for another height or width.
+        """
+        height, width = frames.shape[-2:]
+        if height % 32 or width % 32:
+            raise UserError(
+                f'frames of {height} x {width} pixels (height x width) cannot '
+                'be halved five times; use multiples of 32'
+            )
+        if self.feedback == 'input':
+            return frames
+        set_step(self._norms, 0)
+        return self._first_stage(frames)
+
+    def encode(
+        self, prepared: Tensor, response: Optional[Tensor], step: int = 0
+    ) -> tuple[Tensor, Skips]:
+        """Equation 1: e = f_enc(x, z).
+
+        Args:
+            prepared (Tensor): What :meth:`prepare` gave.
+            response (Tensor, optional): z of the step before, shape
+                (N, C_d, H/2, W/2), values in [0, 1]. Not read by one-shot
+                models; None elsewhere is an empty map.
+            step (int): The recurrent step, counted from 0.
+
+        Returns:
+            tuple: The code (N, C_e, H/32, W/32) and what crosses to the
+            decoder.
+        """
+        set_step(self._norms, step)
+        if self.feedback == 'input':
+            size = prepared.shape[-2:]
+            if response is None:
+                z = prepared.new_zeros(
+                    len(prepared), self.feedback_channels, *size
+                )
+            else:
+                # The codec maps the corners of the map onto the corners of
+                # the input, and so does align_corners.
+                z = F.interpolate(
+                    response, size, mode='bilinear', align_corners=True
+                )
+            first = self._first_stage(
+                torch.cat([prepared, z.to(prepared.dtype)], 1)
+            )
+        elif self.feedback == 'stem':
+            if response is None:
+                n, _, h, w = prepared.shape
+                stride = self.response_stride
+                response = prepared.new_zeros(
+                    n, self.feedback_channels, stride * h, stride * w
+                )
+            first = prepared + self.feedback_unit(response)
+        else:
+            first = prepared
+        return self._later_stages(first)
+
+    def decode(self, code: Tensor, skips: Skips, step: int = 0) -> Tensor:
+        """Equation 2 up to the last convolution: f_dec(e).
+
+        Args:
+            code (Tensor): Shape (N, C_e, H/32, W/32).
+            skips (tuple[Tensor]): What :meth:`encode` gave for these frames.
+            step (int): The recurrent step, counted from 0.
+
+        Returns:
+            Tensor: Shape (N, 128, H/2, W/2).
+        """
+        set_step(self._norms, step)
+        return self._decode(code, skips)
+
+    def forward(self, frames: Tensor) -> tuple[Tensor]:
+        """One pass with an empty response map, as a plain MMPose backbone.
+
+        Args:
+            frames (Tensor): Shape (N, 3, H, W).
+
+        Returns:
+            tuple[Tensor]: One feature map (N, 128, H/2, W/2).
+        """
+        code, skips = self.encode(self.prepare(frames), None)
+        return (self.decode(code, skips),)
+
+    def _load_from_state_dict(
+        self, state_dict: dict, prefix: str, *args: Any
+    ) -> None:
+        # Weights trained on images alone: the response map's channels of the
+        # stem start at zero, so that the image part is what was trained.
+        key = f'{prefix}{self.stem_conv}.weight'
+        weight = state_dict.get(key)
+        channels = self.get_submodule(self.stem_conv).in_channels
+        if weight is not None and weight.shape[1] < channels:
+            extra = channels - weight.shape[1]
+            zeros = weight.new_zeros(len(weight), extra, *weight.shape[2:])
+            state_dict[key] = torch.cat([weight, zeros], 1)
+        super()._load_from_state_dict(state_dict, prefix, *args)

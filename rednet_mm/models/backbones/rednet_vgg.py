@@ -1,0 +1,163 @@
+"""VGG-16 encoder-decoder with remembered pooling (section 4.1, Table 1)."""
+
+from typing import Any, Optional, Sequence
+
+import torch.nn.functional as F
+from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule
+from mmpose.models.backbones.resnet import BasicBlock, ResLayer
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from rednet_mm.models.layers import StepBatchNorm2d
+
+from .encoder_decoder import RecurrentEncoderDecoder, Skips
+
+# Widths of the convolutions of A0..A4 (Table 1).
+ENCODER = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
+
+# And of B4..B1. Table 1 gives the three of B3 512 channels and those of B2
+# 256, but the unpooling of B2 has the indices of A2's 256 channels and that
+# of B1 those of A1's 128: the last convolution of B3 and B2 goes down to
+# them, as in SegNet, which section 4.1 cites.
+DECODER = ((512, 512, 512), (512, 512, 256), (256, 256, 128), (128, 128))
+
+
+class UnpoolStage(BaseModule):
+    """One decoder stage B: unpooling, then 3x3 convolutions.
+
+    Args:
+        in_channels (int): Channels that come in.
+        widths (Sequence[int]): Channels that each convolution puts out.
+        norm_cfg (dict): The normalisation after each convolution.
+    """
+
+    def __init__(
+        self, in_channels: int, widths: Sequence[int], norm_cfg: dict
+    ) -> None:
+        super().__init__()
+        self.convs = nn.Sequential(
+            *(
+                ConvModule(before, width, 3, padding=1, norm_cfg=norm_cfg)
+                for before, width in zip((in_channels, *widths), widths)
+            )
+        )
+
+    def forward(self, x: Tensor, indices: Tensor) -> Tensor:
+        """(N, in, H, W) -> (N, out, 2H, 2W).
+
+        Args:
+            x (Tensor): Shape (N, in, H, W).
+            indices (Tensor): Where the pooling found each maximum, shape
+                (N, in, H, W), places in a plane of 2H x 2W.
+        """
+        return self.convs(F.max_unpool2d(x, indices, [2, 2]))
+
+
+@MODELS.register_module()
+class REDNetVGG(RecurrentEncoderDecoder):
+    """The symmetrical encoder-decoder: VGG-16 there and back again.
+
+    The encoder A0..A4 is the 13 convolutions of torchvision's ``vgg16_bn``
+    (the names of its parameters too), with a 2x2 max pooling after each
+    stage. The last four poolings remember where each maximum was; the
+    decoder B4..B1 puts the activations back there (Figure 5). No feature map
+    crosses over. For an input of 256 x 256 the code is 8 x 8 and the output
+    128 x 128.
+
+    Args:
+        num_steps (int): Recurrent steps K that will be taken. Defaults to 2.
+        feedback (str, optional): How the response map of the last step comes
+            in. ``'input'`` (the paper's): resized to the input and
+            concatenated to it. ``'stem'``: through one residual unit, added
+            to the output of A0 behind its pooling, which has the response
+            map's own resolution; A0 then runs once a frame and not K times.
+            None: not at all (one-shot models). Defaults to ``'stem'``.
+        feedback_channels (int): C_d, the channels of the response map that
+            is fed back. Defaults to 7.
+        norm_per_step (bool): Whether each step keeps running statistics of
+            its own. Defaults to True.
+        init_cfg (dict | list, optional): As in MMEngine.
+
+    Raises:
+        UserError: for another feedback.
+    """
+
+    stem_conv = 'features.0'
+    response_stride = 1
+
+    def __init__(
+        self,
+        num_steps: int = 2,
+        feedback: Optional[str] = 'stem',
+        feedback_channels: int = 7,
+        norm_per_step: bool = True,
+        init_cfg: Any = (dict(type='Kaiming', layer='Conv2d'),),
+    ) -> None:
+        self._check_feedback(feedback)
+        if isinstance(init_cfg, tuple):
+            init_cfg = list(init_cfg)
+        super().__init__(init_cfg)
+        num_sets = num_steps if norm_per_step else 1
+        norm_cfg = dict(type=StepBatchNorm2d, num_steps=num_sets)
+        self.code_channels = ENCODER[-1][-1]
+        self.out_channels = DECODER[-1][-1]
+
+        channels = 3 + (feedback_channels if feedback == 'input' else 0)
+        layers: list[nn.Module] = []
+        for widths in ENCODER:
+            # A0's pooling has no unpooling: the output is half the input.
+            remembered = len(layers) > 0
+            for width in widths:
+                layers += [
+                    # The bias does nothing before a batch norm; it is kept
+                    # because torchvision's weights have it.
+                    nn.Conv2d(channels, width, 3, padding=1),
+                    StepBatchNorm2d(width, num_steps=num_sets),
+                    nn.ReLU(inplace=True),
+                ]
+                channels = width
+            layers.append(nn.MaxPool2d(2, return_indices=remembered))
+        self.features = nn.Sequential(*layers)
+        if feedback == 'stem':
+            self.feedback_unit = ResLayer(
+                BasicBlock,
+                1,
+                feedback_channels,
+                ENCODER[0][-1],
+                norm_cfg=norm_cfg,
+            )
+        stages = []
+        for widths in DECODER:
+            stages.append(UnpoolStage(channels, widths, norm_cfg))
+            channels = widths[-1]
+        self.up4, self.up3, self.up2, self.up1 = stages
+
+        self._finish(feedback, feedback_channels)
+
+    def _first_stage(self, x: Tensor) -> Tensor:
+        """A0: (N, C, H, W) -> (N, 64, H/2, W/2)."""
+        for layer in self.features:
+            x = layer(x)
+            if isinstance(layer, nn.MaxPool2d):
+                break
+        return x
+
+    def _later_stages(self, x: Tensor) -> tuple[Tensor, Skips]:
+        """A1..A4, and the indices of their poolings in this order."""
+        indices = []
+        for layer in self.features[3 * len(ENCODER[0]) + 1 :]:
+            if isinstance(layer, nn.MaxPool2d):
+                x, places = layer(x)
+                indices.append(places)
+            else:
+                x = layer(x)
+        return x, tuple(indices)
+
+    def _decode(self, code: Tensor, skips: Skips) -> Tensor:
+        """B4..B1: (N, 512, H/32, W/32) -> (N, 128, H/2, W/2)."""
+        a1, a2, a3, a4 = skips
+        x = self.up4(code, a4)
+        x = self.up3(x, a3)
+        x = self.up2(x, a2)
+        return self.up1(x, a1)
