@@ -26,7 +26,7 @@ register_all_modules()
 torch.set_num_threads(2)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope='module')
 def mmpose_scope():
     """MMPose's registries, whatever scope a test before has left behind."""
     init_default_scope('mmpose')
