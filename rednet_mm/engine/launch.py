@@ -1,5 +1,6 @@
 """What the command lines that start a runner share."""
 
+import argparse
 import os
 import os.path as osp
 import platform
@@ -11,7 +12,7 @@ from typing import Any, Iterator, Optional
 from urllib.error import URLError
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.fileio import dump
 
 from rednet_mm.errors import UserError
@@ -31,12 +32,64 @@ def existing_config(path: str) -> str:
     return path
 
 
-def work_dir_of(cfg: Config, config_path: str, wish: Optional[str]) -> str:
-    """The wish, else what the config says, else work_dirs/CONFIG_NAME."""
-    if wish:
-        return wish
-    name = osp.splitext(osp.basename(config_path))[0]
-    return cfg.get('work_dir') or osp.join('work_dirs', name)
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """What training and testing have in common, named as in MMPose."""
+    parser.add_argument('--work-dir', help='where logs and checkpoints go')
+    parser.add_argument('--show-dir', help='draw predictions into this folder')
+    parser.add_argument(
+        '--show', action='store_true', help='show them in a window'
+    )
+    parser.add_argument(
+        '--interval',
+        type=int,
+        default=1,
+        help='of every n-th frame (in training: batch)',
+    )
+    parser.add_argument(
+        '--wait-time', type=float, default=1, help='seconds a window stays'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='settings to override, key=value',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how several processes are started',
+    )
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def run_config(args: argparse.Namespace) -> Config:
+    """The config file with the common wishes written into it.
+
+    Args:
+        args (Namespace): ``config`` and what :func:`add_run_arguments` adds.
+
+    Raises:
+        FileNotFoundError: if there is no such config.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = Config.fromfile(existing_config(args.config))
+    cfg.launcher = args.launcher
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    name = osp.splitext(osp.basename(args.config))[0]
+    default = cfg.get('work_dir') or osp.join('work_dirs', name)
+    cfg.work_dir = args.work_dir or default
+    cfg.run_info = describe_run()
+    if args.show or args.show_dir:
+        cfg.default_hooks.visualization.update(
+            enable=True,
+            show=args.show,
+            interval=args.interval,
+            wait_time=args.wait_time,
+            out_dir=osp.abspath(args.show_dir) if args.show_dir else None,
+        )
+    return cfg
 
 
 def describe_run() -> dict[str, str]:

@@ -134,12 +134,3 @@ def command_line():
         )
 
     return run
-
-
-@pytest.fixture
-def shared():
-    """The folder of real samples beside the checkout."""
-    folder = REPOSITORY.parent / 'shared'
-    if not folder.is_dir():
-        pytest.skip(f'no real samples: {folder} is not there')
-    return folder
