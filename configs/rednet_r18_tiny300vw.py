@@ -13,7 +13,7 @@ Data: python data_converters/make_tiny_300vw.py data/tiny300vw_src \\
 _base_ = ['./_base_/default_runtime.py']
 
 # runtime
-max_epochs = 7
+max_epochs = 6
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=2)
 val_cfg = dict(type='VideoValLoop')
 test_cfg = dict(type='VideoTestLoop')

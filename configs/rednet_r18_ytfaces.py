@@ -8,7 +8,7 @@ Data: YouTube-Faces frames with 68 marks in the extracted layout of 300-VW,
 _base_ = ['./_base_/default_runtime.py']
 
 # runtime
-max_epochs = 6
+max_epochs = 5
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=1)
 val_cfg = dict(type='VideoValLoop')
 test_cfg = dict(type='VideoTestLoop')
