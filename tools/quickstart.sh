@@ -4,8 +4,8 @@
 #   bash tools/quickstart.sh
 #
 # environment, tiny synthetic videos, conversion, training, test, a film with
-# the landmarks followed, MMPose's own inferencer. About 8 minutes on 2 cores
-# once the environment is there; the first run on a machine takes 15 to 20
+# the landmarks followed, MMPose's own inferencer. About 6 minutes on 2 cores
+# once the environment is there; the first run on a machine takes 10 to 20
 # minutes more (torch is downloaded, mmcv compiled). A second run reuses what
 # is complete. Everything lands in quickstart_out/ and data/.
 set -euo pipefail

@@ -3,7 +3,7 @@
 #
 #   bash tools/run_tests.sh            (then: about 5 minutes on 2 cores)
 #
-# The first run on a machine also makes .venv and compiles mmcv: 15 to 20
+# The first run on a machine also makes .venv and compiles mmcv: 10 to 20
 # minutes more. Arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -37,7 +37,7 @@ ls "$wheels"/*/mmcv-*.whl >/dev/null 2>&1 || command -v c++ >/dev/null ||
   command -v g++ >/dev/null ||
   fail "no C++ compiler was found, and mmcv must be compiled; install one, for instance with apt-get install g++"
 
-say "environment: making .venv (3 to 5 minutes, and 10 to 15 more to compile mmcv the first time on a machine)"
+say "environment: making .venv (3 minutes, and 8 to 15 more to compile mmcv the first time on a machine)"
 rm -f "$stamp"
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 pip() { .venv/bin/python -m pip --disable-pip-version-check "$@"; }
@@ -64,7 +64,7 @@ print("cp%d%d-torch%s-%s" % (*sys.version_info[:2], torch.__version__.split("+")
   fail "torch does not load in .venv; remove .venv and run this again"
 wheels=$wheels/$kind
 if ! ls "$wheels"/mmcv-*.whl >/dev/null 2>&1; then
-  say "compiling mmcv into $wheels (10 to 15 minutes on 2 cores)"
+  say "compiling mmcv into $wheels (8 to 15 minutes on 2 cores)"
   .venv/bin/python tools/build_mmcv.py --out "$wheels"
 fi
 say "mmcv and this project"
