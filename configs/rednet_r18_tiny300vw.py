@@ -112,7 +112,7 @@ train_dataloader = dict(
         ann_file='annotations/csv_train.json',
         data_prefix=dict(img=''),
         clip_length=3,
-        clips_per_video=6,
+        clips_per_video=5,
         reverse=True,
         pipeline=train_pipeline,
     ),
