@@ -11,6 +11,7 @@ train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
 randomness = dict(seed=0)
+default_hooks = dict(checkpoint=dict(save_best='face/NME', rule='less'))
 
 # optimizer
 optim_wrapper = dict(

@@ -18,6 +18,7 @@ train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=2)
 val_cfg = dict(type='VideoValLoop')
 test_cfg = dict(type='VideoTestLoop')
 randomness = dict(seed=0)
+default_hooks = dict(checkpoint=dict(save_best='face/NME', rule='less'))
 
 # optimizer
 optim_wrapper = dict(

@@ -1,7 +1,8 @@
 """RED-Net, ResNet-152, 256x256, stage 3: clips of 300-VW, all on.
 
-It starts from scratch unless load_from names a checkpoint of the stages
-before.
+tools/train_stages.py trains the stages before it and starts from their
+weights. Trained by itself it starts from scratch, unless load_from names a
+checkpoint.
 
 Data: python data_converters/convert_300vw.py SRC data/300vw --protocol rednet
 Paper: sections 4 and 5.1.
@@ -9,25 +10,25 @@ Paper: sections 4 and 5.1.
 
 _base_ = ['./_base_/default_runtime.py']
 
-# runtime
-max_epochs = 12
+# stage: what it is trained on, and which config it goes on from
+stage = dict(data='clips', previous='rednet_resnet_stage2_lfw.py')
+
+# runtime: 50 epochs (section 5.4); the last is the result, none is chosen
+# by the test data
+max_epochs = 50
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=1)
 val_cfg = dict(type='VideoValLoop')
 test_cfg = dict(type='VideoTestLoop')
 randomness = dict(seed=0)
 
-# There is no validation part: the last epoch is reported, none is chosen by
-# the test videos.
-default_hooks = dict(checkpoint=dict(save_best=None))
-
-# optimizer: SGD, divided by 10 twice
+# optimizer: SGD from 0.01, divided by 10 twice (section 5.1)
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=1e-4),
     clip_grad=dict(max_norm=5.0),
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=500, by_epoch=False),
-    dict(type='MultiStepLR', milestones=[6, 10], gamma=0.1, by_epoch=True),
+    dict(type='MultiStepLR', milestones=[30, 42], gamma=0.1, by_epoch=True),
 ]
 auto_scale_lr = dict(base_batch_size=5)
 

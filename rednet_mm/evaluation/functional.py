@@ -57,6 +57,7 @@ def frame_errors(
     visible: np.ndarray,
     norm: str = 'outer_eyes',
     points: Optional[Sequence[int]] = None,
+    lengths: Optional[np.ndarray] = None,
 ) -> np.ndarray:
     """Normalised mean error of each frame, in percent.
 
@@ -72,11 +73,14 @@ def frame_errors(
         norm (str): As for :func:`norm_lengths`.
         points (Sequence[int], optional): Which K of the 68 are predicted.
             None: all.
+        lengths (np.ndarray, optional): What errors are divided by, in
+            pixels, shape (N,), where it does not come from the marks; the
+            norm is not read then.
 
     Returns:
         np.ndarray: Shape (N,).
     """
-    length = norm_lengths(truth, norm, visible)
+    length = norm_lengths(truth, norm, visible) if lengths is None else lengths
     if points is not None:
         truth, visible = truth[:, list(points)], visible[:, list(points)]
     distance = np.linalg.norm(prediction - truth, axis=-1)

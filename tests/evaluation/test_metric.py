@@ -266,3 +266,71 @@ def test_seven_points_are_measured_by_the_norm_of_all():
     (error,) = frame_errors(found, truth, np.ones((1, 68)), points=SEVEN_OF_68)
     # 7 pixels over 7 points is 1 pixel, 2 % of 50.
     assert error == pytest.approx(2.0)
+
+
+def evaluate(samples, **settings):
+    evaluator = Evaluator(FaceLandmarkMetric(**settings))
+    evaluator.process(samples, None)
+    return evaluator.evaluate(len(samples))
+
+
+def shifted(pixels):
+    """Samples whose points are all so many pixels off, eyes 50 apart."""
+    truth = np.tile([[45.0, 50.0]], (len(pixels), 68, 1))
+    truth[:, 36], truth[:, 45] = (20, 30), (70, 30)
+    prediction = truth + np.array(pixels, float)[:, None, None] * (1, 0)
+    return samples_of(prediction, truth, np.ones((len(pixels), 68)))
+
+
+@pytest.mark.parametrize(
+    ('groups', 'values'),
+    [('yaw', (-30.0, 30.0, 31.0, -90.0)), ('category', (1, 1, 2, 3))],
+)
+def test_groups_by_hand(groups, values):
+    samples = shifted([1, 2, 4, 10])
+    for sample, value in zip(samples, values):
+        sample.set_metainfo({groups: value})
+    figures = evaluate(samples, groups=groups)
+    # 1 and 2 of 50 pixels are 2 and 4 %; 4 and 10 are 8 and 20 %.
+    assert figures['face/common/NME'] == pytest.approx(3)
+    assert figures['face/common/NME_std'] == pytest.approx(1)
+    assert figures['face/common/failure_rate'] == 0
+    assert figures['face/challenging/NME'] == pytest.approx(14)
+    assert figures['face/challenging/failure_rate'] == pytest.approx(50)
+    assert figures['face/NME'] == pytest.approx(8.5)
+
+
+def test_a_frame_without_a_group_is_an_error():
+    with pytest.raises(ValueError, match='has no yaw'):
+        evaluate(shifted([1]), groups='yaw')
+    with pytest.raises(ValueError, match="groups 'age' is not one of"):
+        FaceLandmarkMetric(groups='age')
+
+
+def test_box_size_is_what_the_file_says():
+    samples = shifted([3])
+    samples[0].set_metainfo(dict(box_size=60.0))
+    # 3 of 60 pixels.
+    assert evaluate(samples, norm='box_size')['face/NME'] == pytest.approx(5)
+    with pytest.raises(ValueError, match='has no box_size'):
+        evaluate(shifted([3]), norm='box_size')
+
+
+def test_some_of_the_points_by_hand():
+    samples = shifted([0])
+    samples[0].pred_instances.keypoints[0, 48] += (7, 0)
+    # Seven points, one of them 7 of 50 pixels off: 2 % on average.
+    figures = evaluate(samples, points=SEVEN_OF_68)
+    assert figures['face/NME'] == pytest.approx(2)
+
+
+def test_weights_behind_the_visibility_are_left_alone():
+    # KeypointConverter of MMPose makes (1, 68, 2) of it.
+    samples = shifted([0])
+    samples[0].pred_instances.keypoints[0, 48] += (7, 0)
+    seen = np.zeros((1, 68, 2))
+    seen[0, [36, 45, 48], 0] = 1
+    seen[..., 1] = 1
+    samples[0].gt_instances.keypoints_visible = seen
+    # Three annotated points: 7 / 3 of 50 pixels.
+    assert evaluate(samples)['face/NME'] == pytest.approx(14 / 3)

@@ -17,7 +17,15 @@ from rednet_mm.datasets.metainfo import FACE_68
 from rednet_mm.errors import UserError
 
 # What a data sample says of itself beside MMPose's fields.
-TRACK_KEYS = ('track', 'video_id', 'frame_id', 'subject_label')
+TRACK_KEYS = (
+    'track',
+    'video_id',
+    'frame_id',
+    'subject_label',
+    'category',
+    'yaw',
+    'box_size',
+)
 
 
 @DATASETS.register_module()
@@ -68,6 +76,7 @@ class VideoClipDataset(Face300VWDataset):
         self.clips_per_video = clips_per_video
         self.reverse = reverse
         self._labels: Optional[dict[int, int]] = None
+        self._categories: dict[int, Optional[int]] = {}
         super().__init__(ann_file=ann_file, **kwargs)
 
     # -- what is in the file ------------------------------------------------
@@ -88,6 +97,10 @@ class VideoClipDataset(Face300VWDataset):
             subjects = self.coco.dataset.get('subjects', [])
             ids = sorted(subject['id'] for subject in subjects)
             self._labels = {id_: label for label, id_ in enumerate(ids)}
+            self._categories = {
+                video['id']: video.get('category')
+                for video in self.coco.dataset.get('videos', [])
+            }
         info = super().parse_data_info(raw_data_info)
         image = raw_data_info['raw_img_info']
         annotation = raw_data_info['raw_ann_info']
@@ -102,6 +115,9 @@ class VideoClipDataset(Face300VWDataset):
             video_id=image.get('video_id'),
             frame_id=image.get('frame_id', 0),
             subject_label=self._labels.get(annotation.get('subject_id')),
+            category=self._categories.get(image.get('video_id')),
+            yaw=annotation.get('yaw'),
+            box_size=annotation.get('box_size'),
         )
         return info
 

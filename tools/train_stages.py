@@ -1,0 +1,67 @@
+"""Train a config and the stages before it, one after the other:
+
+python tools/train_stages.py configs/rednet_resnet_300vw.py [options]
+"""
+
+import argparse
+import os.path as osp
+
+from rednet_mm.engine.launch import one_sentence_errors
+from rednet_mm.engine.scaling import read_scale
+from rednet_mm.engine.stages import (
+    final_checkpoint,
+    read_stages,
+    train_stage,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Train a config and the stages before it; the same '
+        'command goes on where it stopped'
+    )
+    parser.add_argument('config', help='config of the last stage')
+    parser.add_argument(
+        '--work-dirs',
+        default='work_dirs',
+        help='each stage gets a folder in here (default: work_dirs)',
+    )
+    parser.add_argument(
+        '--scale',
+        help='a smaller experiment, for instance '
+        'configs/ablations/scales/small.py',
+    )
+    parser.add_argument(
+        '--gpus', type=int, default=0, help='how many GPUs; 0: one process'
+    )
+    parser.add_argument(
+        'options',
+        nargs='*',
+        help='after --: options of tools/train.py for every stage',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    with one_sentence_errors('interrupted; the same command goes on'):
+        scale = read_scale(args.scale) if args.scale else None
+        stages = read_stages(args.config, scale)
+        checkpoint = None
+        for number, stage in enumerate(stages, 1):
+            name = osp.splitext(osp.basename(stage.path))[0]
+            work_dir = osp.join(args.work_dirs, name)
+            head = f'== stage {number} of {len(stages)}: {stage.path}'
+            if final_checkpoint(stage.cfg, work_dir):
+                print(f'{head}: trained already', flush=True)
+            else:
+                print(f'{head}, from {checkpoint or "its own start"}')
+                print(f'   into {work_dir}', flush=True)
+            checkpoint = train_stage(
+                stage, work_dir, checkpoint, args.gpus, args.options
+            )
+        print(f'trained: {checkpoint}')
+
+
+if __name__ == '__main__':
+    main()
