@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
 
 import cv2
 
@@ -116,6 +116,39 @@ def place_file(source: Path, target: Path, mode: str) -> None:
         _link(source, target)
     else:
         _copy(source, target)
+
+
+def place_images(files: Mapping[str, Path], target: Path, mode: str) -> None:
+    """Make ``target`` show images out of one or more source folders.
+
+    A folder whose images all come from one source folder is linked as a
+    whole, see :func:`place_folder`.
+
+    Args:
+        files: The source of each image's path relative to ``target``; the
+            file's name is the same in both.
+        target: The folder of images.
+        mode: One of ``PLACE_MODES``.
+    """
+    by_folder: dict[PurePosixPath, list[Path]] = {}
+    for name, source in files.items():
+        by_folder.setdefault(PurePosixPath(name).parent, []).append(source)
+    outer = {parent for folder in by_folder for parent in folder.parents}
+    for folder, sources in by_folder.items():
+        parents = {source.parent for source in sources}
+        whole = folder not in (PurePosixPath(), *outer) and len(parents) == 1
+        # A link to a folder, of an earlier run, that is passed through now
+        # would lead into the source.
+        for passed in folder.parents if whole else (folder, *folder.parents):
+            link = target / passed
+            if passed != PurePosixPath() and link.is_symlink():
+                link.unlink()
+        if whole:
+            names = [source.name for source in sources]
+            place_folder(parents.pop(), target / folder, names, mode)
+        else:
+            for source in sources:
+                place_file(source, target / folder / source.name, mode)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -19,28 +19,76 @@ from data_converters.errors import DataError
 
 VERSION = '1.0'
 
-# The iBUG 68-point mark-up: first mark, last mark, whether it is closed.
-_CHAINS = (
-    (0, 16, False),  # jaw
-    (17, 21, False),  # brow on the image's left
-    (22, 26, False),  # brow on the image's right
-    (27, 30, False),  # bridge of the nose
-    (31, 35, False),  # lower nose
-    (36, 41, True),  # eye on the image's left
-    (42, 47, True),  # eye on the image's right
-    (48, 59, True),  # outer lip
-    (60, 67, True),  # inner lip
-)
+# The seven marks that are detected, out of 68 and out of AFLW's 21: outer
+# and inner corner of the eye on the image's left, inner and outer corner of
+# the other one, tip of the nose, corners of the mouth (section 4.2).
+SEVEN_OF_68 = (36, 39, 42, 45, 30, 48, 54)
+SEVEN_OF_21 = (6, 8, 9, 11, 14, 17, 19)
+
+# AFLW's codes in the order of its feature_id, which starts at 1. L and R are
+# the image's sides: LELC is the left corner of the eye on the left.
+NAMES_21 = (
+    'LBLC', 'LBC', 'LBRC', 'RBLC', 'RBC', 'RBRC',  # brows
+    'LELC', 'LEC', 'LERC', 'RELC', 'REC', 'RERC',  # eyes
+    'LE', 'LN', 'NC', 'RN', 'RE',  # ear, nose, ear
+    'MLC', 'MC', 'MRC', 'CC',  # mouth, chin
+)  # fmt: skip
+
+_NAMES = {7: tuple(NAMES_21[mark] for mark in SEVEN_OF_21), 21: NAMES_21}
+
+# Marks in a line by number of marks: first, last, whether it is closed.
+_CHAINS = {
+    7: (
+        (0, 1, False),  # eye on the image's left
+        (2, 3, False),  # eye on the image's right
+        (5, 6, False),  # mouth
+    ),
+    21: (
+        (0, 2, False),  # brow on the image's left
+        (3, 5, False),  # brow on the image's right
+        (6, 8, False),  # eye on the image's left
+        (9, 11, False),  # eye on the image's right
+        (13, 15, False),  # nose
+        (17, 19, False),  # mouth
+    ),
+    # iBUG's mark-up
+    68: (
+        (0, 16, False),  # jaw
+        (17, 21, False),  # brow on the image's left
+        (22, 26, False),  # brow on the image's right
+        (27, 30, False),  # bridge of the nose
+        (31, 35, False),  # lower nose
+        (36, 41, True),  # eye on the image's left
+        (42, 47, True),  # eye on the image's right
+        (48, 59, True),  # outer lip
+        (60, 67, True),  # inner lip
+    ),
+}
 
 
-def skeleton_68() -> list[list[int]]:
-    """Lines between the 68 marks as 0-based pairs, for drawing."""
+def mark_names(num_keypoints: int) -> list[str]:
+    """Names of the marks: AFLW's codes for 7 and 21, else ``kpt-0`` ..."""
+    numbered = tuple(f'kpt-{mark}' for mark in range(num_keypoints))
+    return list(_NAMES.get(num_keypoints, numbered))
+
+
+def skeleton(num_keypoints: int) -> list[list[int]]:
+    """Lines between the marks as 0-based pairs, for drawing.
+
+    Args:
+        num_keypoints: 7, 21 or 68; there are no lines between any others.
+    """
     pairs = []
-    for first, last, closed in _CHAINS:
+    for first, last, closed in _CHAINS.get(num_keypoints, ()):
         pairs += [[mark, mark + 1] for mark in range(first, last)]
         if closed:
             pairs.append([last, first])
     return pairs
+
+
+def skeleton_68() -> list[list[int]]:
+    """Lines between the 68 marks as 0-based pairs, for drawing."""
+    return skeleton(68)
 
 
 def face_box(
@@ -87,6 +135,8 @@ class DatasetWriter:
         base: Coordinate base of the source's marks, 0 or 1. What is
             written is always 0-based.
         num_keypoints: K.
+        info: What else the file should say of itself, for example how
+            many faces were left out.
     """
 
     def __init__(
@@ -97,6 +147,7 @@ class DatasetWriter:
         split: str,
         base: int,
         num_keypoints: int = 68,
+        info: Mapping[str, Any] | None = None,
     ) -> None:
         self.num_keypoints = num_keypoints
         self._info = {
@@ -106,6 +157,7 @@ class DatasetWriter:
             'protocol': protocol,
             'split': split,
             'base': base,
+            **(info or {}),
         }
         self._videos: list[dict[str, Any]] = []
         self._subjects: dict[str, int] = {}
@@ -193,6 +245,10 @@ class DatasetWriter:
         *,
         visible: np.ndarray | None = None,
         subject_id: int | None = None,
+        box_marks: np.ndarray | None = None,
+        box_size: float | None = None,
+        pose: Mapping[str, float] | None = None,
+        face_id: int | None = None,
     ) -> int:
         """Add one face and return its annotation's id.
 
@@ -206,6 +262,13 @@ class DatasetWriter:
             visible: Mask of shape (K,); None means that all are. A mark
                 that is not visible is written as 0, 0, 0.
             subject_id: From :meth:`add_subject`.
+            box_marks: Marks of shape (N, 2) of the source that are not
+                among the K. The box is the extent of the visible ones of
+                the K and of these.
+            box_size: What errors are divided by, in pixels; None means the
+                root of the box's area.
+            pose: ``yaw``, ``pitch`` and ``roll`` in degrees.
+            face_id: The face's number in the source.
 
         Raises:
             DataError: Not K marks, no visible mark, a visible mark that is
@@ -224,7 +287,11 @@ class DatasetWriter:
             mask = np.asarray(visible, dtype=bool)
         # Rounded first, so that the box is the extent of what is written.
         marks = np.round(marks, 3)
-        x, y, w, h = face_box(marks[mask], name)
+        inside = [marks[mask]]
+        if box_marks is not None:
+            inside.append(np.round(box_marks, 3))
+        x, y, w, h = face_box(np.concatenate(inside), name)
+        size = math.sqrt(w * h) if box_size is None else box_size
 
         flat: list[int | float] = []
         for (mark_x, mark_y), seen in zip(marks.tolist(), mask.tolist()):
@@ -240,10 +307,16 @@ class DatasetWriter:
             'num_keypoints': int(mask.sum()),
             'center': [round(x + w / 2, 4), round(y + h / 2, 4)],
             'scale': round(max(w, h) / 200, 8),
-            'box_size': round(math.sqrt(w * h), 4),
+            'box_size': round(size, 4),
         }
         if subject_id is not None:
             annotation['subject_id'] = subject_id
+        if pose is not None:
+            annotation.update(
+                {name: round(angle, 4) for name, angle in pose.items()}
+            )
+        if face_id is not None:
+            annotation['face_id'] = face_id
         self._annotations.append(annotation)
         return annotation['id']
 
@@ -257,8 +330,8 @@ class DatasetWriter:
                 'id': 1,
                 'name': 'face',
                 'supercategory': 'face',
-                'keypoints': [f'kpt-{k}' for k in range(self.num_keypoints)],
-                'skeleton': skeleton_68() if self.num_keypoints == 68 else [],
+                'keypoints': mark_names(self.num_keypoints),
+                'skeleton': skeleton(self.num_keypoints),
             }
         ]
         subjects = [

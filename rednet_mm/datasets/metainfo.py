@@ -1,20 +1,47 @@
 """Landmark schemes as Python constants, whatever the working directory.
 
 The 68 points are those of iBUG (Sagonas et al., 300 Faces in-the-Wild,
-ICCV-W 2013), counted from 0; left and right are the image's.
+ICCV-W 2013), the 21 those of AFLW (Koestinger et al., ICCV-W 2011), and the
+seven are those that are detected (section 4.2); all are counted from 0. Parts
+are named by the person's sides: ``right_eye`` is on the left of the image.
 """
 
-# (name, first point, last point, closed, colour in RGB)
+# Colours in RGB.
+_OUTLINE = (255, 190, 80)
+_BROW = (120, 220, 120)
+_NOSE = (250, 120, 200)
+_EYE = (80, 200, 255)
+_MOUTH = (255, 90, 90)
+
+# (name, first point, last point, closed, colour)
 PARTS_68 = (
-    ('jaw', 0, 16, False, (255, 190, 80)),
-    ('right_brow', 17, 21, False, (120, 220, 120)),
-    ('left_brow', 22, 26, False, (120, 220, 120)),
-    ('nose_bridge', 27, 30, False, (250, 120, 200)),
-    ('nose_base', 31, 35, False, (250, 120, 200)),
-    ('right_eye', 36, 41, True, (80, 200, 255)),
-    ('left_eye', 42, 47, True, (80, 200, 255)),
-    ('outer_lip', 48, 59, True, (255, 90, 90)),
+    ('jaw', 0, 16, False, _OUTLINE),
+    ('right_brow', 17, 21, False, _BROW),
+    ('left_brow', 22, 26, False, _BROW),
+    ('nose_bridge', 27, 30, False, _NOSE),
+    ('nose_base', 31, 35, False, _NOSE),
+    ('right_eye', 36, 41, True, _EYE),
+    ('left_eye', 42, 47, True, _EYE),
+    ('outer_lip', 48, 59, True, _MOUTH),
     ('inner_lip', 60, 67, True, (255, 150, 150)),
+)
+
+PARTS_21 = (
+    ('right_brow', 0, 2, False, _BROW),
+    ('left_brow', 3, 5, False, _BROW),
+    ('right_eye', 6, 8, False, _EYE),
+    ('left_eye', 9, 11, False, _EYE),
+    ('right_ear', 12, 12, False, _OUTLINE),
+    ('nose', 13, 15, False, _NOSE),
+    ('left_ear', 16, 16, False, _OUTLINE),
+    ('mouth', 17, 19, False, _MOUTH),
+    ('chin', 20, 20, False, _OUTLINE),
+)
+PARTS_7 = (
+    ('right_eye', 0, 1, False, _EYE),
+    ('left_eye', 2, 3, False, _EYE),
+    ('nose', 4, 4, False, _NOSE),
+    ('mouth', 5, 6, False, _MOUTH),
 )
 
 # Pairs of points that change places in a mirror; the rest stay.
@@ -32,63 +59,125 @@ FLIP_PAIRS_68 = (
     (61, 63),
     (67, 65),
 )
+FLIP_PAIRS_21 = (
+    *((i, 5 - i) for i in range(3)),  # brows
+    *((6 + i, 11 - i) for i in range(3)),  # eyes
+    (12, 16),  # ears
+    (13, 15),  # nostrils
+    (17, 19),  # mouth
+)
+FLIP_PAIRS_7 = ((0, 3), (1, 2), (5, 6))
+
+# AFLW's codes; L and R are the image's sides, so LELC is the left corner of
+# the eye on the left. The seven have the same names.
+NAMES_21 = (
+    'LBLC', 'LBC', 'LBRC', 'RBLC', 'RBC', 'RBRC',
+    'LELC', 'LEC', 'LERC', 'RELC', 'REC', 'RERC',
+    'LE', 'LN', 'NC', 'RN', 'RE', 'MLC', 'MC', 'MRC', 'CC',
+)  # fmt: skip
+NAMES_7 = ('LELC', 'LERC', 'RELC', 'RERC', 'NC', 'MLC', 'MRC')
 
 
 def point_name(index: int) -> str:
-    """The name of a landmark, the same in our JSON files and MMPose's."""
+    """The name of one of 68, the same in our JSON files and MMPose's."""
     return f'kpt-{index}'
 
 
-def skeleton_68() -> list[tuple[int, int]]:
+def skeleton(parts: tuple) -> list[tuple[int, int]]:
     """Lines between neighbouring points of a part, closed where it is."""
     links = []
-    for _, first, last, closed, _ in PARTS_68:
+    for _, first, last, closed, _ in parts:
         links += [(i, i + 1) for i in range(first, last)]
         if closed:
             links.append((last, first))
     return links
 
 
-def _build_face_68() -> dict:
+def skeleton_68() -> list[tuple[int, int]]:
+    """Lines between the 68 points."""
+    return skeleton(PARTS_68)
+
+
+def _build(
+    dataset_name: str,
+    names: tuple,
+    parts: tuple,
+    flip_pairs: tuple,
+    paper_info: dict,
+) -> dict:
+    """MMPose's metainfo of a landmark scheme."""
     partner = {}
-    for a, b in FLIP_PAIRS_68:
+    for a, b in flip_pairs:
         partner[a], partner[b] = b, a
-    part_of = {}
-    for name, first, last, _, colour in PARTS_68:
+    colour_of = {}
+    for _, first, last, _, colour in parts:
         for i in range(first, last + 1):
-            part_of[i] = (name, colour)
+            colour_of[i] = colour
     keypoint_info = {
         i: dict(
-            name=point_name(i),
+            name=name,
             id=i,
-            color=list(part_of[i][1]),
+            color=list(colour_of[i]),
             type='',
-            swap=point_name(partner[i]) if i in partner else '',
+            swap=names[partner[i]] if i in partner else '',
         )
-        for i in range(68)
+        for i, name in enumerate(names)
     }
     skeleton_info = {
-        i: dict(
-            link=(point_name(a), point_name(b)),
-            id=i,
-            color=list(part_of[a][1]),
-        )
-        for i, (a, b) in enumerate(skeleton_68())
+        i: dict(link=(names[a], names[b]), id=i, color=list(colour_of[a]))
+        for i, (a, b) in enumerate(skeleton(parts))
     }
     return dict(
-        dataset_name='face_68',
-        paper_info=dict(
-            author='Sagonas, Antonakos, Tzimiropoulos, Zafeiriou, Pantic',
-            title='300 faces in-the-wild challenge: Database and results',
-            container='Image and Vision Computing',
-            year='2016',
-            homepage='https://ibug.doc.ic.ac.uk/resources/300-VW/',
-        ),
+        dataset_name=dataset_name,
+        paper_info=paper_info,
         keypoint_info=keypoint_info,
         skeleton_info=skeleton_info,
-        joint_weights=[1.0] * 68,
+        joint_weights=[1.0] * len(names),
         sigmas=[],
     )
 
 
-FACE_68 = _build_face_68()
+FACE_68 = _build(
+    'face_68',
+    tuple(point_name(i) for i in range(68)),
+    PARTS_68,
+    FLIP_PAIRS_68,
+    dict(
+        author='Sagonas, Antonakos, Tzimiropoulos, Zafeiriou, Pantic',
+        title='300 faces in-the-wild challenge: Database and results',
+        container='Image and Vision Computing',
+        year='2016',
+        homepage='https://ibug.doc.ic.ac.uk/resources/300-VW/',
+    ),
+)
+
+FACE_21 = _build(
+    'face_21',
+    NAMES_21,
+    PARTS_21,
+    FLIP_PAIRS_21,
+    dict(
+        author='Koestinger, Wohlhart, Roth, Bischof',
+        title='Annotated facial landmarks in the wild: A large-scale, '
+        'real-world database for facial landmark localization',
+        container='IEEE International Conference on Computer Vision Workshops',
+        year='2011',
+        homepage='https://www.tugraz.at/institute/icg/research/team-bischof/'
+        'lrs/downloads/aflw/',
+    ),
+)
+
+FACE_7 = _build(
+    'face_7',
+    NAMES_7,
+    PARTS_7,
+    FLIP_PAIRS_7,
+    dict(
+        author='Peng, Feris, Wang, Metaxas',
+        title='RED-Net: A recurrent encoder-decoder network for video-based '
+        'face alignment',
+        container='International Journal of Computer Vision',
+        year='2018',
+        homepage='https://doi.org/10.1007/s11263-018-1095-1',
+    ),
+)

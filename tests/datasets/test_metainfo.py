@@ -1,4 +1,4 @@
-"""The 68 points: who changes places in a mirror, who is joined to whom."""
+"""The points: who changes places in a mirror, who is joined to whom."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import mmpose
 import numpy as np
+import pytest
 from builders import face_shape
 from mmengine.config import Config
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
@@ -13,12 +14,21 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from data_converters import schema
 from data_converters.pts import read_pts
 from rednet_mm.datasets.metainfo import (
+    FACE_7,
+    FACE_21,
     FACE_68,
+    FLIP_PAIRS_7,
+    FLIP_PAIRS_21,
     FLIP_PAIRS_68,
+    NAMES_21,
+    PARTS_7,
+    PARTS_21,
     PARTS_68,
     point_name,
+    skeleton,
     skeleton_68,
 )
+from rednet_mm.landmarks import SEVEN_OF_21, SEVEN_OF_68
 
 INDICES = parse_pose_metainfo(FACE_68)['flip_indices']
 
@@ -107,3 +117,74 @@ def test_mmpose_reads_the_metainfo():
     assert parsed['num_keypoints'] == 68
     assert parsed['skeleton_links'] == skeleton_68()
     assert parsed['dataset_keypoint_weights'].tolist() == [1.0] * 68
+
+
+SCHEMES = {
+    7: (FACE_7, PARTS_7, FLIP_PAIRS_7),
+    21: (FACE_21, PARTS_21, FLIP_PAIRS_21),
+    68: (FACE_68, PARTS_68, FLIP_PAIRS_68),
+}
+
+
+def flip_indices(face: dict) -> list[int]:
+    return parse_pose_metainfo(face)['flip_indices']
+
+
+@pytest.mark.parametrize('count', SCHEMES)
+def test_every_scheme_is_whole(count):
+    face, parts, pairs = SCHEMES[count]
+    parsed = parse_pose_metainfo(face)
+    assert parsed['dataset_name'] == f'face_{count}'
+    assert parsed['num_keypoints'] == count
+    flipped = np.array(parsed['flip_indices'])
+    np.testing.assert_array_equal(flipped[flipped], np.arange(count))
+    assert (flipped != np.arange(count)).sum() == 2 * len(pairs)
+    covered = [i for _, a, b, _, _ in parts for i in range(a, b + 1)]
+    assert covered == list(range(count))
+    assert parsed['skeleton_links'] == skeleton(parts)
+
+
+def test_flip_partners_by_name():
+    assert flip_indices(FACE_7) == [3, 2, 1, 0, 4, 6, 5]
+    # In a mirror an L of AFLW's codes becomes an R and the other way round:
+    # LBLC, left brow's left corner, is RBRC.
+    mirror = {
+        code: code.translate(str.maketrans('LR', 'RL')) for code in NAMES_21
+    }
+    names = [NAMES_21[i] for i in flip_indices(FACE_21)]
+    assert names == [mirror[code] for code in NAMES_21]
+
+
+def test_the_seven_have_the_same_partners_in_every_scheme():
+    for seven, face in ((SEVEN_OF_21, FACE_21), (SEVEN_OF_68, FACE_68)):
+        partners = flip_indices(face)
+        mirrored = [seven.index(partners[i]) for i in seven]
+        assert mirrored == flip_indices(FACE_7)
+
+
+def test_21_agree_with_the_19_of_mmpose():
+    path = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets'
+    theirs = Config.fromfile(str(path / 'aflw.py')).dataset_info
+    # The 19 are the 21 without the ears, 12 and 16.
+    kept = [i for i in range(21) if i not in (12, 16)]
+    ours = [kept.index(flip_indices(FACE_21)[i]) for i in kept]
+    assert ours == flip_indices(theirs)
+
+
+@pytest.mark.parametrize('count', SCHEMES)
+def test_json_files_have_the_names_and_lines_of_each_scheme(count):
+    face, parts, _ = SCHEMES[count]
+    writer = schema.DatasetWriter('s', 'c', 'p', 'all', 0, count)
+    (category,) = writer._sections()['categories']
+    names = [face['keypoint_info'][i]['name'] for i in range(count)]
+    assert category['keypoints'] == names
+    assert [tuple(link) for link in category['skeleton']] == skeleton(parts)
+
+
+def test_converters_choose_the_same_seven():
+    assert schema.SEVEN_OF_68 == SEVEN_OF_68
+    assert schema.SEVEN_OF_21 == SEVEN_OF_21
+    # feature_id 7, 9, 10, 12, 15, 18, 20 of AFLW.
+    names = [NAMES_21[i] for i in SEVEN_OF_21]
+    assert names == ['LELC', 'LERC', 'RELC', 'RERC', 'NC', 'MLC', 'MRC']
+    assert [FACE_7['keypoint_info'][i]['name'] for i in range(7)] == names
