@@ -19,6 +19,8 @@ from torch import nn
 
 from data_converters.convert_300vw import convert
 from data_converters.pts import write_pts
+from data_converters.schema import DatasetWriter
+from rednet_mm.landmarks import SEVEN_OF_21, SEVEN_OF_68
 
 
 def tiny_model_cfg(
@@ -135,7 +137,11 @@ def face_shape(size: float = 64) -> np.ndarray:
 
 
 def random_samples(
-    n: int, size: int = 64, num_subjects: int = 3, seed: int = 0
+    n: int,
+    size: int = 64,
+    num_subjects: int = 3,
+    seed: int = 0,
+    num_keypoints: int = 68,
 ) -> list[PoseDataSample]:
     """N data samples with random marks, as the pipelines pack them.
 
@@ -147,12 +153,14 @@ def random_samples(
         size: Side of the input in pixels.
         num_subjects: Labels go round: i % num_subjects.
         seed: Of the marks.
+        num_keypoints: K.
     """
     rng = np.random.default_rng(seed)
     samples = []
     for i in range(n):
-        marks = rng.uniform(0, size - 1, (1, 68, 2)).astype(np.float32)
-        visible = np.ones((1, 68), np.float32)
+        shape = (1, num_keypoints, 2)
+        marks = rng.uniform(0, size - 1, shape).astype(np.float32)
+        visible = np.ones(shape[:2], np.float32)
         sample = PoseDataSample()
         sample.gt_instances = InstanceData(
             bboxes=np.array([[0, 0, size - 1, size - 1]], np.float32),
@@ -239,3 +247,52 @@ def write_videos(
         workers=1,
     )
     return Path(root) / 'data'
+
+
+def write_stills(
+    path: Path,
+    points: int = 68,
+    images: int = 4,
+    size: int = 64,
+    subjects: bool = False,
+    yaw: bool = False,
+    seed: int = 0,
+) -> None:
+    """A converted data set of stills of noise, as the converters write it.
+
+    Args:
+        path: The JSON file, ``ROOT/annotations/NAME.json``; the pictures go
+            to ``ROOT/images``.
+        points: 68, AFLW's 21 or LFW's 7: those of the 68 that they have,
+            the rest at random.
+        images: How many, one face each.
+        size: Side of a picture in pixels.
+        subjects: Whether each face is a subject of its own.
+        yaw: Whether faces have a yaw: 0, 50, 0, 50, ... degrees.
+        seed: Of the noise.
+    """
+    rng = np.random.default_rng(seed)
+    path = Path(path)
+    root = path.parents[1]
+    (root / 'images').mkdir(parents=True, exist_ok=True)
+    writer = DatasetWriter(
+        'tests', 'builders', path.stem, 'all', 0, num_keypoints=points
+    )
+    for number in range(images):
+        name = f'images/{path.stem}_{number}.jpg'
+        noise = rng.integers(0, 256, (size, size, 3), np.uint8)
+        cv2.imwrite(str(root / name), noise)
+        face = face_shape(size) + rng.uniform(-3, 3)
+        marks = face[list(SEVEN_OF_68)]
+        if points == 68:
+            marks = face
+        elif points == 21:
+            marks = rng.uniform(10, size - 10, (21, 2))
+            marks[list(SEVEN_OF_21)] = face[list(SEVEN_OF_68)]
+        writer.add_face(
+            writer.add_image(name, size, size),
+            marks,
+            subject_id=writer.add_subject(name) if subjects else None,
+            pose={'yaw': 50.0 * (number % 2)} if yaw else None,
+        )
+    writer.save(path)

@@ -23,7 +23,8 @@ from mmpose.utils import register_all_modules  # noqa: E402
 import rednet_mm  # noqa: E402, F401
 
 register_all_modules()
-torch.set_num_threads(2)
+# Beside each other, processes of the tests take a core each.
+torch.set_num_threads(1 if 'PYTEST_XDIST_WORKER' in os.environ else 2)
 
 
 @pytest.fixture(autouse=True, scope='module')

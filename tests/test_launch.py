@@ -27,7 +27,7 @@ rednet_mm.errors.UserError: a.jpg is broken; replace it
         (UserError('a.jpg is broken; replace it'), 'a.jpg is broken'),
         (UserError(FROM_A_WORKER), 'error: a.jpg is broken; replace it\n'),
         (FileNotFoundError('b.pth does not exist'), 'b.pth does not exist'),
-        (URLError('no route'), 'train from scratch'),
+        (URLError('no route'), '(no route); fetch it elsewhere'),
     ],
     ids=['plain', 'worker', 'file', 'download'],
 )

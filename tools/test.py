@@ -54,8 +54,7 @@ def main() -> None:
     args = parse_args()
     with one_sentence_errors():
         runner = Runner.from_cfg(build_config(args))
-        if '://' not in args.checkpoint:
-            check_checkpoint(runner.model, args.checkpoint)
+        check_checkpoint(runner.model, args.checkpoint)
         metrics = runner.test()
         if runner.rank == 0:
             print_table(metrics)

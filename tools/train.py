@@ -1,12 +1,13 @@
 """Train a model: python tools/train.py CONFIG [options]."""
 
 import argparse
+from typing import Optional
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
-from rednet_mm.checkpoint_safety import read_checkpoint
+from rednet_mm.checkpoint_safety import check_checkpoint
 from rednet_mm.engine.launch import (
     add_run_arguments,
     one_sentence_errors,
@@ -22,7 +23,7 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='auto',
         help='go on from this checkpoint; without a path, from the latest '
-        'in the work dir',
+        'in the work dir, if there is one',
     )
     parser.add_argument(
         '--amp',
@@ -52,11 +53,7 @@ def build_config(args: argparse.Namespace) -> Config:
             if torch.cuda.is_available()
             else 'BFloat16OptimWrapper'
         )
-    if args.resume:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
-    if cfg.load_from and '://' not in cfg.load_from:
-        read_checkpoint(cfg.load_from)
+    _choose_start(cfg, args.resume)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         cfg.default_hooks.checkpoint.pop('save_best', None)
@@ -66,10 +63,33 @@ def build_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
+def _choose_start(cfg: Config, resume: Optional[str]) -> None:
+    """Decide which checkpoint the training goes on from, if any.
+
+    A run that was stopped before its first checkpoint has nothing to resume:
+    it starts as it did, from ``load_from`` or from the beginning.
+    """
+    if resume and resume != 'auto':
+        cfg.resume, cfg.load_from = True, resume
+    elif resume or (cfg.get('resume') and not cfg.load_from):
+        latest = find_latest_checkpoint(cfg.work_dir)
+        cfg.resume = latest is not None
+        cfg.load_from = latest or cfg.load_from
+    if cfg.load_from and 'init_cfg' in cfg.model.backbone:
+        # The checkpoint brings the encoder too: weights that it would
+        # overwrite at once need not be fetched.
+        cfg.model.backbone.init_cfg = None
+
+
 def main() -> None:
     args = parse_args()
     with one_sentence_errors('interrupted; --resume goes on from here'):
-        Runner.from_cfg(build_config(args)).train()
+        cfg = build_config(args)
+        runner = Runner.from_cfg(cfg)
+        if cfg.load_from:
+            purpose = 'resume' if cfg.resume else 'load'
+            check_checkpoint(runner.model, cfg.load_from, purpose)
+        runner.train()
 
 
 if __name__ == '__main__':

@@ -147,9 +147,8 @@ def one_sentence_errors(interrupted: str = 'interrupted') -> Iterator[None]:
         sys.exit(130)
     except URLError as error:
         print(
-            f'error: weights cannot be downloaded ({error.reason}); name a '
-            'local .pth in model.backbone.init_cfg.checkpoint, or train from '
-            'scratch with model.backbone.init_cfg=None',
+            f'error: a file cannot be downloaded ({error.reason}); fetch it '
+            'elsewhere and name the local copy',
             file=sys.stderr,
         )
         sys.exit(2)

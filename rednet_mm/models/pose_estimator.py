@@ -4,10 +4,12 @@ import copy
 from typing import Any, Optional, Sequence
 
 import torch
+from mmengine.logging import print_log
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from rednet_mm.checkpoint_safety import CLASSIFIER, compare, in_modules
 from rednet_mm.errors import UserError
 from rednet_mm.structures import RecurrentState, StepResult
 
@@ -42,9 +44,17 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
       whole network one after the other, so in training batch norm sees B
       frames at a time, not B*T.
 
+    The stages of the training (section 5.1) hand their weights on: a
+    checkpoint without the modules of a later stage (the neck or its LSTM,
+    the identity head, the unit of the feedback, a kind of output), with
+    modules that the config does not have, or for another number of subjects
+    loads, and one entry of the log says what became of what. Other
+    differences are left to whoever loads: an error with ``strict``.
+
     Args:
         backbone (dict): An encoder-decoder with ``prepare``, ``encode`` and
-            ``decode``.
+            ``decode``. Where there is one step, from an empty map, it is
+            built without feedback.
         neck (dict, optional): The recurrent neck. None leaves the code as it
             is: no recurrence over time, no identity code.
         head (dict): A :class:`REDNetHead`.
@@ -84,6 +94,9 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
                 f'{steps} recurrent steps without feedback: set '
                 "model.backbone.feedback to 'stem' or 'input'"
             )
+        if steps == 1 and init_from == 'zeros':
+            # No map ever comes in, so there is nothing to bring it in.
+            backbone = dict(backbone, feedback=None)
         backbones = [_with_steps(backbone, steps, 'backbone')]
         necks = [None if neck is None else _with_steps(neck, steps, 'neck')]
         if cascade:
@@ -265,6 +278,13 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
     ) -> tuple[Sequence[Any], RecurrentState]:
         """Landmarks of clips that go on where ``state`` left off.
 
+        With ``test_cfg=dict(flip_test=True)``, as in MMPose, the clips and
+        their mirror images go through the network as one batch of 2B, and
+        the responses to both are averaged. The state is still that of B
+        videos; each holds the memory of its frames and, behind it, that of
+        their mirror images, so its C and C_d are twice those that
+        :meth:`step`, which knows no flip test, gives.
+
         Args:
             inputs (Tensor): Shape (B, T, 3, H, W).
             data_samples (Sequence[PoseDataSample]): B*T, clip by clip.
@@ -275,7 +295,13 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
             tuple: The samples with ``pred_instances``, and the state after
             the clips.
         """
+        flip_test = self.test_cfg.get('flip_test', False)
+        if flip_test:
+            inputs = torch.cat([inputs, inputs.flip(-1)])
+            state = state and _part_mirrors(state)
         outputs, _, state = self.unroll(inputs, state)
+        if flip_test:
+            state = _join_mirrors(state)
         preds = self.head.predict(outputs, data_samples, self.test_cfg)
         instances, fields = (
             preds if isinstance(preds, tuple) else (preds, None)
@@ -290,10 +316,96 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
             return outputs[-1]
         return outputs[-1].unflatten(0, inputs.shape[:2])
 
+    # Whether torch has been asked to load nothing but an exact match.
+    _loads_strictly = False
+
+    def load_state_dict(
+        self, state_dict: Any, strict: bool = True, **kwargs: Any
+    ) -> Any:
+        """As in torch; if not ``strict``, see above for what is bridged."""
+        self._loads_strictly = strict
+        try:
+            return super().load_state_dict(state_dict, strict, **kwargs)
+        finally:
+            self._loads_strictly = False
+
+    def _load_from_state_dict(
+        self, state_dict: dict, prefix: str, *args: Any
+    ) -> None:
+        # mmengine comes here by itself, with a copy of the dictionary too.
+        if not self._loads_strictly:
+            _bridge_stages(self, state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _bridge_stages(model: Any, state_dict: dict, prefix: str) -> None:
+    """Make a checkpoint of another stage one that fits, and say how.
+
+    What the checkpoint lacks is put into ``state_dict`` as it is in the
+    model, what the model lacks is taken out.
+    """
+    given = {
+        name.removeprefix(prefix): value
+        for name, value in state_dict.items()
+        if name.startswith(prefix)
+        # Mean and deviation of the pixels come with the config.
+        and not name.startswith(f'{prefix}data_preprocessor.')
+    }
+    found = compare(model, given)
+    fresh = found.fresh_modules
+    unused = [
+        name for name in found.unused_modules if name not in found.surplus
+    ]
+    if not found.loaded or not (fresh or found.resized or unused):
+        return
+    for name, value in model.state_dict().items():
+        if name in found.resized or in_modules(name, fresh):
+            state_dict[prefix + name] = value
+    for name in given:
+        if in_modules(name, unused):
+            del state_dict[prefix + name]
+    text = f'checkpoint: {len(found.loaded)} tensors loaded'
+    if fresh:
+        text += f'; fresh, not in the checkpoint: {", ".join(fresh)}'
+    if found.resized:
+        known = len(given[found.resized[0]])
+        text += (
+            f'; fresh, since the checkpoint knows {known} subjects and the '
+            f'config {model.identity_head.num_subjects}: {CLASSIFIER}'
+        )
+    if found.extended:
+        text += f'; extended by zeros: {", ".join(found.extended)}'
+    if unused:
+        text += f'; not used: {", ".join(unused)}'
+    print_log(text, logger='current')
+
 
 def _as_clips(inputs: Tensor) -> Tensor:
     """(B, 3, H, W) -> (B, 1, 3, H, W); clips stay as they are."""
     return inputs[:, None] if inputs.dim() == 4 else inputs
+
+
+def _part_mirrors(state: RecurrentState) -> RecurrentState:
+    """B videos with two memories each -> B videos and B mirror images."""
+    return RecurrentState(
+        hidden=_regroup(state.hidden, 2, 1),
+        cell=_regroup(state.cell, 2, 1),
+        response=_regroup(state.response, 1, 0),
+    )
+
+
+def _join_mirrors(state: RecurrentState) -> RecurrentState:
+    """B videos and B mirror images -> B videos with two memories each."""
+    return RecurrentState(
+        hidden=_regroup(state.hidden, 1, 2),
+        cell=_regroup(state.cell, 1, 2),
+        response=_regroup(state.response, 0, 1),
+    )
+
+
+def _regroup(part: Optional[Tensor], of: int, to: int) -> Optional[Tensor]:
+    """Cut a tensor in two along axis ``of``, join them along ``to``."""
+    return None if part is None else torch.cat(part.chunk(2, of), to)
 
 
 def _with_steps(module: dict, steps: int, name: str) -> dict:

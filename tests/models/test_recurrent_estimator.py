@@ -305,3 +305,21 @@ def test_steps_are_counted_by_the_head(part):
 def test_several_steps_need_feedback():
     with pytest.raises(ValueError, match='without feedback'):
         build_model(tiny_model_cfg(feedback=None))
+
+
+@pytest.mark.parametrize('steps', [('det', 'reg'), ('reg', 'reg')])
+def test_what_is_fed_back_is_not_channels_last(steps):
+    # See REDNetHead.feedback: with it, training at 256x256 could crash.
+    head = build_model(tiny_model_cfg(steps=steps)).head
+    output = torch.randn(2, 7 if steps[0] == 'det' else 68, 8, 8)
+    output = output.to(memory_format=torch.channels_last)
+    assert head.feedback(output, 0).is_contiguous()
+
+
+def test_one_shot_models_have_no_way_in_for_a_map():
+    model = build_model(tiny_model_cfg(steps=('reg',), feedback='stem'))
+    assert not hasattr(model.backbone, 'feedback_unit')
+    # One that starts from a map has.
+    start = dict(init_from='mean', mean_shape=MEAN)
+    model = build_model(tiny_model_cfg(steps=('reg',), **start))
+    assert hasattr(model.backbone, 'feedback_unit')

@@ -52,7 +52,7 @@ data = dict(
             type='VideoClipDataset',
             ann_file='annotations/300w_val.json',
         ),
-        max_epochs=6,
+        max_epochs=5,
         batch_size=16,
     ),
     identities=dict(
@@ -65,13 +65,13 @@ data = dict(
     frames=dict(
         train=dict(videos_train, clip_length=1),
         test=videos_val,
-        max_epochs=3,
+        max_epochs=2,
         batch_size=15,
     ),
     clips=dict(
         train=dict(videos_train, clip_length=3),
         test=videos_val,
-        max_epochs=3,
+        max_epochs=2,
         batch_size=5,
         num_subjects=247,
     ),

@@ -1,17 +1,24 @@
 """What the encoder-decoders have in common: the response map's way in."""
 
 from abc import abstractmethod
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import torch
 import torch.nn.functional as F
+from mmengine.logging import print_log
+from mmengine.model import PretrainedInit, update_init_info
 from mmpose.models.backbones.base_backbone import BaseBackbone
 from torch import Tensor, nn
 
 from rednet_mm.errors import UserError
-from rednet_mm.models.layers import StepBatchNorm2d, set_step
+from rednet_mm.models.layers import StepBatchNorm2d, recomputed, set_step
+
+from .pretrained import load_pretrained
 
 Skips = tuple[Tensor, ...]
+
+# Where training from scratch begins, and all that a file of weights lacks.
+SCRATCH = dict(type='Kaiming', layer=['Conv2d', 'ConvTranspose2d'])
 
 
 class RecurrentEncoderDecoder(BaseBackbone):
@@ -20,15 +27,21 @@ class RecurrentEncoderDecoder(BaseBackbone):
     A subclass builds its layers, with ``feedback='stem'`` among them a
     ``feedback_unit`` from a response map to the form of the first stage's
     output, calls :meth:`_finish` at the end of its ``__init__`` and defines
-    :meth:`_first_stage`, :meth:`_later_stages` and :meth:`_decode`.
+    :meth:`_first_stage`, :meth:`_later_stages` and :meth:`_decode`, which
+    call their layers through :meth:`_run`.
     """
 
     # Name of the convolution that reads the input.
     stem_conv: str
+    # First names of the encoder's parameters, as in torchvision.
+    encoder: tuple[str, ...]
+    # Whose weights the encoder takes.
+    torchvision_name: str
     # Pixels of the response map (half the input) to one of the first stage.
     response_stride: int
 
     feedback_unit: nn.Module
+    init_cfg: Any
 
     @staticmethod
     def _check_feedback(feedback: Optional[str]) -> None:
@@ -37,13 +50,51 @@ class RecurrentEncoderDecoder(BaseBackbone):
                 f"feedback is 'input', 'stem' or None, not {feedback!r}"
             )
 
-    def _finish(self, feedback: Optional[str], feedback_channels: int) -> None:
+    def _finish(
+        self, feedback: Optional[str], feedback_channels: int, with_cp: bool
+    ) -> None:
         """The end of building, when all layers are there."""
         self.feedback = feedback
         self.feedback_channels = feedback_channels
+        self.with_cp = with_cp
         self._norms = tuple(
             m for m in self.modules() if isinstance(m, StepBatchNorm2d)
         )
+
+    def _run(self, part: Callable[..., Any], *inputs: Tensor) -> Any:
+        """``part(*inputs)``; with ``with_cp`` its insides are not kept."""
+        if self.with_cp:
+            return recomputed(part, self._norms, *inputs)
+        return part(*inputs)
+
+    def init_weights(self) -> None:
+        """From scratch, or the encoder from a file (see ``init_cfg``).
+
+        A file is loaded last, so that what it does not have keeps the random
+        start; one entry of the log says what was loaded and what was not.
+
+        Raises:
+            UserError: if the file is missing, damaged, cannot be downloaded
+                or is of another network.
+        """
+        given, first_time = self.init_cfg, not self.is_init
+        wishes = [given] if isinstance(given, dict) else list(given or ())
+        files = [
+            wish
+            for wish in wishes
+            if wish['type'] in ('Pretrained', PretrainedInit)
+        ]
+        starts = [wish for wish in wishes if wish not in files]
+        self.init_cfg = starts or [SCRATCH]
+        super().init_weights()
+        self.init_cfg = given
+        for file in files if first_time else ():
+            report = load_pretrained(
+                self, file['checkpoint'], file.get('prefix')
+            )
+            print_log(str(report), logger='current')
+            if hasattr(self, '_params_init_info'):
+                update_init_info(self, f'Loaded from {report.source}')
 
     @abstractmethod
     def _first_stage(self, x: Tensor) -> Tensor:
@@ -121,7 +172,7 @@ class RecurrentEncoderDecoder(BaseBackbone):
                 response = prepared.new_zeros(
                     n, self.feedback_channels, stride * h, stride * w
                 )
-            first = prepared + self.feedback_unit(response)
+            first = prepared + self._run(self.feedback_unit, response)
         else:
             first = prepared
         return self._later_stages(first)

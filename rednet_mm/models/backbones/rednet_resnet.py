@@ -12,6 +12,11 @@ from rednet_mm.models.layers import StepBatchNorm2d
 
 from .encoder_decoder import RecurrentEncoderDecoder, Skips
 
+# Residual units that are recomputed together. Larger groups keep less, but
+# then E1, three units at the highest resolution, needs more at one time than
+# is kept less: with three, it needs as much as D1, which is one stage anyway.
+GROUP = 3
+
 
 class UpStage(BaseModule):
     """One decoder stage D: 2x2 deconvolution to c, then 1x1 to ``out``.
@@ -76,7 +81,16 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
             is fed back. Defaults to 7.
         norm_per_step (bool): Whether each step keeps running statistics of
             its own. Defaults to True.
+        with_cp (bool): Whether only what passes from one decoder stage or
+            group of three residual units to the next is kept for the
+            backward pass, and the rest computed again there: less memory,
+            more time. Defaults to False.
         init_cfg (dict | list, optional): As in MMEngine.
+            ``dict(type='Pretrained', checkpoint=...)`` starts the encoder
+            from ImageNet weights: ``'torchvision://resnet152'`` or a local
+            file in the same layout; with ``prefix='backbone.'`` from a
+            checkpoint of ours. The rest starts at random (Kaiming), and so
+            does the encoder with None, the default.
 
     Raises:
         KeyError: for another depth.
@@ -84,6 +98,7 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
     """
 
     stem_conv = 'conv1'
+    encoder = ('conv1', 'bn1', 'layer1', 'layer2', 'layer3', 'layer4')
     response_stride = 2
 
     def __init__(
@@ -93,17 +108,14 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
         feedback: Optional[str] = 'stem',
         feedback_channels: int = 7,
         norm_per_step: bool = True,
+        with_cp: bool = False,
         zero_init_residual: bool = False,
-        init_cfg: Any = (
-            dict(type='Kaiming', layer=['Conv2d', 'ConvTranspose2d']),
-        ),
+        init_cfg: Any = None,
     ) -> None:
         self._check_feedback(feedback)
         norm_cfg = dict(
             type=StepBatchNorm2d, num_steps=num_steps if norm_per_step else 1
         )
-        if isinstance(init_cfg, tuple):
-            init_cfg = list(init_cfg)
         super().__init__(
             depth,
             in_channels=3 + (feedback_channels if feedback == 'input' else 0),
@@ -111,6 +123,7 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
             zero_init_residual=zero_init_residual,
             init_cfg=init_cfg,
         )
+        self.torchvision_name = f'resnet{depth}'
         c1, c2, c3, c4 = (self.feat_dim // 2**i for i in (3, 2, 1, 0))
         self.code_channels = c4
         self.out_channels = 128
@@ -127,7 +140,7 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
         self.up3 = UpStage(c3, c2 // 2, c2, norm_cfg)
         self.up2 = UpStage(c2, c1 // 2, c1, norm_cfg)
         self.up1 = UpStage(c1, 64, self.out_channels, norm_cfg)
-        self._finish(feedback, feedback_channels)
+        self._finish(feedback, feedback_channels, with_cp)
 
     def _units(
         self, number: int, in_channels: int, out_channels: int, stride: int = 1
@@ -143,19 +156,32 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
 
     def _first_stage(self, x: Tensor) -> Tensor:
         """C0 and C1: (N, C, H, W) -> (N, c1, H/4, W/4)."""
-        x = self.maxpool(self.relu(self.norm1(self.conv1(x))))
-        return self.layer1(x)
+        return self._chain(self.layer1, self._run(self._stem, x))
+
+    def _stem(self, x: Tensor) -> Tensor:
+        """C0 and its pooling: (N, C, H, W) -> (N, 64, H/4, W/4)."""
+        return self.maxpool(self.relu(self.norm1(self.conv1(x))))
 
     def _later_stages(self, x: Tensor) -> tuple[Tensor, Skips]:
         """C2, C3, C4; the feature maps C1, C2, C3 cross over."""
-        c2 = self.layer2(x)
-        c3 = self.layer3(c2)
-        return self.layer4(c3), (x, c2, c3)
+        c2 = self._chain(self.layer2, x)
+        c3 = self._chain(self.layer3, c2)
+        return self._chain(self.layer4, c3), (x, c2, c3)
 
     def _decode(self, code: Tensor, skips: Skips) -> Tensor:
         """D4..D1: (N, C_e, H/32, W/32) -> (N, 128, H/2, W/2)."""
         c1, c2, c3 = skips
-        x = self.up4(code) + self.skip3(c3)
-        x = self.up3(x) + self.skip2(c2)
-        x = self.up2(x) + self.skip1(c1)
-        return self.up1(x)
+        x = self._run(self.up4, code) + self._chain(self.skip3, c3)
+        x = self._run(self.up3, x) + self._chain(self.skip2, c2)
+        x = self._run(self.up2, x) + self._chain(self.skip1, c1)
+        return self._run(self.up1, x)
+
+    def _chain(self, layer: nn.Module, x: Tensor) -> Tensor:
+        """Residual units one after the other, recomputed in groups."""
+        if not self.with_cp:
+            return layer(x)
+        units = list(layer.children())
+        for start in range(0, len(units), GROUP):
+            group = nn.Sequential(*units[start : start + GROUP])
+            x = self._run(group, x)
+        return x

@@ -1,5 +1,6 @@
 """VGG-16 encoder-decoder with remembered pooling (section 4.1, Table 1)."""
 
+from itertools import accumulate
 from typing import Any, Optional, Sequence
 
 import torch.nn.functional as F
@@ -16,7 +17,11 @@ from .encoder_decoder import RecurrentEncoderDecoder, Skips
 # Widths of the convolutions of A0..A4 (Table 1).
 ENCODER = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
 
-# And of B4..B1. Table 1 gives the three of B3 512 channels and those of B2
+# Where they begin and end in ``features``: a convolution, a norm and a ReLU
+# a width, and a pooling.
+BORDERS = (0, *accumulate(3 * len(widths) + 1 for widths in ENCODER))
+
+# Widths of B4..B1. Table 1 gives the three of B3 512 channels and those of B2
 # 256, but the unpooling of B2 has the indices of A2's 256 channels and that
 # of B1 those of A1's 128: the last convolution of B3 and B2 goes down to
 # them, as in SegNet, which section 4.1 cites.
@@ -77,13 +82,23 @@ class REDNetVGG(RecurrentEncoderDecoder):
             is fed back. Defaults to 7.
         norm_per_step (bool): Whether each step keeps running statistics of
             its own. Defaults to True.
+        with_cp (bool): Whether only what passes from one stage to the next
+            is kept for the backward pass, and the rest computed again there:
+            less memory, more time. Defaults to False.
         init_cfg (dict | list, optional): As in MMEngine.
+            ``dict(type='Pretrained', checkpoint=...)`` starts the encoder
+            from ImageNet weights: ``'torchvision://vgg16_bn'`` or a local
+            file in the same layout; with ``prefix='backbone.'`` from a
+            checkpoint of ours. The rest starts at random (Kaiming), and so
+            does the encoder with None, the default.
 
     Raises:
         UserError: for another feedback.
     """
 
     stem_conv = 'features.0'
+    encoder = ('features',)
+    torchvision_name = 'vgg16_bn'
     response_stride = 1
 
     def __init__(
@@ -92,11 +107,10 @@ class REDNetVGG(RecurrentEncoderDecoder):
         feedback: Optional[str] = 'stem',
         feedback_channels: int = 7,
         norm_per_step: bool = True,
-        init_cfg: Any = (dict(type='Kaiming', layer='Conv2d'),),
+        with_cp: bool = False,
+        init_cfg: Any = None,
     ) -> None:
         self._check_feedback(feedback)
-        if isinstance(init_cfg, tuple):
-            init_cfg = list(init_cfg)
         super().__init__(init_cfg)
         num_sets = num_steps if norm_per_step else 1
         norm_cfg = dict(type=StepBatchNorm2d, num_steps=num_sets)
@@ -133,31 +147,28 @@ class REDNetVGG(RecurrentEncoderDecoder):
             channels = widths[-1]
         self.up4, self.up3, self.up2, self.up1 = stages
 
-        self._finish(feedback, feedback_channels)
+        self._finish(feedback, feedback_channels, with_cp)
+
+    def _stage(self, number: int) -> nn.Sequential:
+        """One of A0..A4 with its pooling."""
+        return self.features[BORDERS[number] : BORDERS[number + 1]]
 
     def _first_stage(self, x: Tensor) -> Tensor:
         """A0: (N, C, H, W) -> (N, 64, H/2, W/2)."""
-        for layer in self.features:
-            x = layer(x)
-            if isinstance(layer, nn.MaxPool2d):
-                break
-        return x
+        return self._run(self._stage(0), x)
 
     def _later_stages(self, x: Tensor) -> tuple[Tensor, Skips]:
         """A1..A4, and the indices of their poolings in this order."""
         indices = []
-        for layer in self.features[3 * len(ENCODER[0]) + 1 :]:
-            if isinstance(layer, nn.MaxPool2d):
-                x, places = layer(x)
-                indices.append(places)
-            else:
-                x = layer(x)
+        for number in range(1, len(ENCODER)):
+            x, places = self._run(self._stage(number), x)
+            indices.append(places)
         return x, tuple(indices)
 
     def _decode(self, code: Tensor, skips: Skips) -> Tensor:
         """B4..B1: (N, 512, H/32, W/32) -> (N, 128, H/2, W/2)."""
         a1, a2, a3, a4 = skips
-        x = self.up4(code, a4)
-        x = self.up3(x, a3)
-        x = self.up2(x, a2)
-        return self.up1(x, a1)
+        x = self._run(self.up4, code, a4)
+        x = self._run(self.up3, x, a3)
+        x = self._run(self.up2, x, a2)
+        return self._run(self.up1, x, a1)

@@ -21,6 +21,9 @@ class IdentityHead(BaseModule):
     output a subject (equation 12). The loss is the cross-entropy over
     subjects that section 4.3 names; equation 13 prints a sum of binary ones.
 
+    Of a checkpoint with another number of subjects everything loads but the
+    linear layer, which counts as missing: an error if ``strict``.
+
     Args:
         in_channels (int): C_i, channels of the identity code.
         num_subjects (int): N.
@@ -92,6 +95,15 @@ class IdentityHead(BaseModule):
         return dict(
             loss_identity=self.loss_weight * total / (known * len(codes))
         )
+
+    def _load_from_state_dict(
+        self, state_dict: dict, prefix: str, *args: Any
+    ) -> None:
+        for name, own in self.classify.named_parameters(f'{prefix}classify'):
+            given = state_dict.get(name)
+            if given is not None and len(given) != len(own):
+                del state_dict[name]
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 def _subject_label(sample: Any, num_subjects: int) -> int:

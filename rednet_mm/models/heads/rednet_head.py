@@ -5,11 +5,13 @@ from typing import Any, Optional, Sequence
 import torch
 from mmengine.structures import InstanceData, PixelData
 from mmpose.models.heads.base_head import BaseHead
+from mmpose.models.utils.tta import flip_heatmaps
 from mmpose.registry import KEYPOINT_CODECS, MODELS
 from torch import Tensor, nn
 
 from rednet_mm.errors import UserError
 from rednet_mm.landmarks import SEVEN_OF_68
+from rednet_mm.models.layers import full_precision
 
 
 @MODELS.register_module()
@@ -92,8 +94,13 @@ class REDNetHead(BaseHead):
         detection knows, cut to [0, 1].
         """
         if self.steps[step] == 'det':
-            return output.sigmoid()
-        return output[:, self.det_indices].clamp(0, 1)
+            z = output.sigmoid()
+        else:
+            z = output[:, self.det_indices].clamp(0, 1)
+        # Not channels last: on a CPU, the gradient of a strided 1x1
+        # convolution of so few channels would write past its memory (oneDNN
+        # issue 6035).
+        return z.contiguous()
 
     def loss(
         self,
@@ -140,10 +147,58 @@ class REDNetHead(BaseHead):
         Returns:
             tuple: Coordinates (N, C, 2) in input pixels, scores (N, C).
         """
+        return self._decode(self._last_response(output))
+
+    def _last_response(self, output: Tensor) -> Tensor:
+        """The last step's output as responses in single precision."""
+        return self.response(output.float(), len(self.steps) - 1)
+
+    def _decode(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Places and scores of the last step's responses (N, C, h, w)."""
         # In half precision, places would be rounded to whole pixels.
-        with torch.autocast(output.device.type, enabled=False):
-            maps = self.response(output.float(), len(self.steps) - 1)
+        with full_precision(maps):
             return self.decoder.decode_maps(maps, self.steps[-1])
+
+    def _mirror_mean(self, maps: Tensor, metainfo: dict) -> Tensor:
+        """Responses averaged with those of the mirrored frames.
+
+        Args:
+            maps (Tensor): Responses to N frames and then to their mirror
+                images, (2N, C, h, w).
+            metainfo (dict): Of a data sample, with the ``flip_indices``
+                that MMPose's data sets and pipelines give.
+
+        Returns:
+            Tensor: Shape (N, C, h, w).
+
+        Raises:
+            UserError: if there are no ``flip_indices`` for the landmarks of
+                this head, or one that is detected has a partner that is not.
+        """
+        partners = metainfo.get('flip_indices')
+        if partners is None or len(partners) != self.num_keypoints:
+            number = 'none' if partners is None else len(partners)
+            raise UserError(
+                'model.test_cfg.flip_test needs flip_indices of '
+                f'{self.num_keypoints} landmarks and the samples have '
+                f"{number}; name 'flip_indices' in the meta_keys of "
+                'PackPoseInputs and use a data set of as many landmarks, or '
+                'set flip_test to False'
+            )
+        if self.steps[-1] == 'det':
+            known = self.det_indices
+            alone = [i for i in known if partners[i] not in known]
+            if alone:
+                raise UserError(
+                    'model.test_cfg.flip_test: the mirror images of the '
+                    f'landmarks {alone} are not in model.head.det_indices; '
+                    'add them or set flip_test to False'
+                )
+            partners = [known.index(partners[i]) for i in known]
+        own, mirrored = maps.chunk(2)
+        # UDP: the mirrored map is the map of the mirrored frame, no shift.
+        back = flip_heatmaps(mirrored, partners, shift_heatmap=False)
+        return (own + back) / 2
 
     def predict(
         self,
@@ -154,20 +209,30 @@ class REDNetHead(BaseHead):
         """Landmarks as MMPose's estimators want them.
 
         Args:
-            feats (Sequence[Tensor]): The raw output of each step.
+            feats (Sequence[Tensor]): The raw output of each step, (N, C, h,
+                w); with ``flip_test`` in the test settings (2N, C, h, w), the
+                second half for the mirrored frames.
+            batch_data_samples (Sequence[PoseDataSample]): N samples; read
+                for their ``flip_indices`` alone.
+            test_cfg (dict): ``flip_test`` and ``output_heatmaps``. MMPose's
+                ``flip_mode`` and ``shift_heatmap`` are not read: the codec
+                leaves one way to mirror a map.
 
         Returns:
             list[InstanceData]: N instances with ``keypoints`` (1, C, 2) and
             ``keypoint_scores`` (1, C); with ``output_heatmaps`` in the test
             settings, also a list of N fields with ``heatmaps`` (C, h, w).
         """
-        keypoints, scores = self.locate(feats[-1])
+        test_cfg = test_cfg or {}
+        maps = self._last_response(feats[-1])
+        if test_cfg.get('flip_test', False):
+            maps = self._mirror_mean(maps, batch_data_samples[0].metainfo)
+        keypoints, scores = self._decode(maps)
         keypoints = self.decoder.to_mmpose(keypoints).cpu().numpy()
         preds = [
             InstanceData(keypoints=place[None], keypoint_scores=score[None])
             for place, score in zip(keypoints, scores.cpu().numpy())
         ]
-        if not (test_cfg or {}).get('output_heatmaps', False):
+        if not test_cfg.get('output_heatmaps', False):
             return preds
-        maps = self.response(feats[-1].float(), len(self.steps) - 1)
         return preds, [PixelData(heatmaps=each.detach()) for each in maps]

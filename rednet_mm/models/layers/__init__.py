@@ -1,5 +1,7 @@
 """Building blocks shared by backbones and necks."""
 
+from .precision import full_precision
+from .recompute import recomputed
 from .step_norm import StepBatchNorm2d, set_step
 
-__all__ = ['StepBatchNorm2d', 'set_step']
+__all__ = ['StepBatchNorm2d', 'full_precision', 'recomputed', 'set_step']

@@ -9,7 +9,11 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from rednet_mm.errors import UserError
-from rednet_mm.models.layers import StepBatchNorm2d, set_step
+from rednet_mm.models.layers import (
+    StepBatchNorm2d,
+    full_precision,
+    set_step,
+)
 
 Memory = tuple[Tensor, Tensor]
 
@@ -122,7 +126,7 @@ class TemporalRecurrentNeck(BaseModule):
         """Equation 10 on pose codes (B*T, 256, h, w)."""
         assert self.lstm is not None
         # The LSTM is small; in half precision it would lose its memory.
-        with torch.autocast(pose.device.type, enabled=False):
+        with full_precision(pose):
             pooled = pose.float().mean((2, 3))
             pooled = pooled.unflatten(0, (-1, clip_length))  # (B, T, 256)
             start = None

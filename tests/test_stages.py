@@ -1,0 +1,403 @@
+"""The three stages and the ablations: configs, scales, chains."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from builders import random_samples, write_stills, write_videos
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmpose.registry import DATASETS, MODELS
+
+from rednet_mm.engine import stages as stages_module
+from rednet_mm.engine.scaling import read_scale, scaled
+from rednet_mm.engine.stages import Stage, read_stages, train_stage
+from rednet_mm.landmarks import SEVEN_OF_68
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+ABLATIONS = sorted((CONFIGS / 'ablations').glob('*.py'))
+TINY = dict(depth=18, pretrained=False, input_size=64, num_workers=0)
+
+
+def read(name):
+    return Config.fromfile(CONFIGS / f'{name}.py')
+
+
+def walk(node, path=()):
+    """Every value of a config with its place."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from walk(value, (*path, key))
+    elif isinstance(node, (list, tuple)) and any(
+        isinstance(each, dict) for each in node
+    ):
+        for place, value in enumerate(node):
+            yield from walk(value, (*path, place))
+    else:
+        yield path, node
+
+
+def differences(one, two, but=()):
+    """Places where two configs differ, without those that start as said."""
+    a, b = dict(walk(one._cfg_dict)), dict(walk(two._cfg_dict))
+    return sorted(
+        '.'.join(map(str, place))
+        for place in a.keys() | b.keys()
+        if a.get(place, '-') != b.get(place, '-') and place[0] not in but
+    )
+
+
+# -- configs say what they say they do --------------------------------------
+
+
+@pytest.mark.parametrize('stage', ['stage1_images', 'stage2_lfw', '300vw'])
+def test_vgg_and_resnet_differ_in_the_network_alone(stage):
+    found = differences(
+        read(f'rednet_resnet_{stage}'), read(f'rednet_vgg_{stage}')
+    )
+    allowed = {
+        'model.backbone.type',
+        'model.backbone.depth',
+        'model.backbone.init_cfg.checkpoint',
+        'model.neck.in_channels',
+        'model.identity_head.in_channels',
+        'stage.previous',
+    }
+    assert {'model.backbone.type', 'model.neck.in_channels'} <= set(found)
+    assert set(found) <= allowed
+
+
+def test_ablations_start_from_the_main_configs():
+    same = differences(
+        read('ablations/table5_resnet_aflw'),
+        read('rednet_resnet_stage1_images'),
+    )
+    assert same == []
+    # On videos the response maps are measured as well.
+    measured = ('val_evaluator', 'test_evaluator')
+    for config, main in (
+        ('table5_resnet_300vw', 'rednet_resnet_300vw'),
+        ('table5_vgg_300vw', 'rednet_vgg_300vw'),
+    ):
+        found = differences(read(f'ablations/{config}'), read(main), measured)
+        assert found == ['model.test_cfg.output_heatmaps', 'stage.previous']
+    found = differences(
+        read('ablations/table5_vgg_aflw'), read('rednet_vgg_stage1_images')
+    )
+    assert found == []
+
+
+ROWS = {
+    'table6_oneshot_det': ['model.backbone.feedback', 'model.head.steps'],
+    'table6_oneshot_reg': ['model.backbone.feedback', 'model.head.steps'],
+    'table6_det_det': ['model.head.steps'],
+    'table6_det_reg': [],
+    'table7_cascade': ['model.cascade'],
+    'table7_recurrent': [],
+    'table8_with_recurrence': [],
+    'table8_without_recurrence': [
+        'model.neck.recurrent',
+        'stage.data',
+        'train_dataloader.batch_size',
+        'train_dataloader.dataset.clip_length',
+        'train_dataloader.dataset.clips_per_video',
+        'train_dataloader.dataset.reverse',
+    ],
+    'figure9_with_identity': [],
+}
+
+
+@pytest.mark.parametrize('row', ROWS)
+def test_a_row_changes_what_it_is_about(row):
+    videos = row.startswith(('table8', 'figure9'))
+    base = 'table5_resnet_300vw' if videos else 'table5_resnet_aflw'
+    found = differences(read(f'ablations/{row}'), read(f'ablations/{base}'))
+    assert found == ROWS[row]
+
+
+def test_rows_without_recurrence_see_as_many_frames():
+    clips = read('ablations/table8_with_recurrence').train_dataloader
+    frames = read('ablations/table8_without_recurrence').train_dataloader
+
+    def seen(loader):
+        data = loader.dataset
+        copies = 2 if data.reverse else 1
+        return data.clip_length * data.clips_per_video * copies
+
+    assert clips.batch_size * 10 == frames.batch_size * 1
+    # A clip and its reverse show the same frames twice.
+    assert seen(clips) == 2 * seen(frames)
+
+
+# -- scales -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize('path', ABLATIONS, ids=lambda path: path.stem)
+def test_every_ablation_trains_a_step(path):
+    cfg = scaled(Config.fromfile(path), TINY)
+    init_default_scope('mmpose')
+    cfg.model.identity_head = cfg.model.get('identity_head')
+    model = MODELS.build(cfg.model).train()
+    losses = model(
+        torch.randn(1, 2, 3, 64, 64), random_samples(2), mode='loss'
+    )
+    steps = [f'loss_{k}_{n}' for n, k in enumerate(cfg.model.head.steps)]
+    identity = ['loss_identity'] if cfg.model.identity_head else []
+    assert sorted(losses) == sorted(steps + identity)
+    total = sum(losses.values())
+    total.backward()
+    assert torch.isfinite(total) and total > 0
+    assert (model.neck.lstm is not None) == cfg.model.neck.get(
+        'recurrent', True
+    )
+
+
+def test_a_scale_reaches_every_place():
+    cfg = read('rednet_resnet_300vw')
+    before = cfg.copy()
+    data = dict(
+        train=dict(type='VideoClipDataset', ann_file='a.json', clip_length=3),
+        test=dict(type='VideoClipDataset', ann_file='b.json'),
+        max_epochs=5,
+        batch_size=2,
+        num_subjects=7,
+    )
+    small = scaled(
+        cfg,
+        dict(
+            TINY,
+            data=dict(clips=data),
+            evaluator=dict(groups='turn'),
+        ),
+    )
+    assert differences(cfg, before) == []
+    places = dict(walk(small._cfg_dict))
+    sizes = {v for k, v in places.items() if k[-1] == 'input_size'}
+    assert sizes == {(64, 64)}
+    # 64 is a quarter of 256: sigma and radius are too.
+    sigmas = {v for k, v in places.items() if k[-1] in ('sigma', 'radius')}
+    assert sigmas == {1.25}
+    assert small.model.backbone.depth == 18
+    assert small.model.neck.in_channels == 512
+    assert small.model.identity_head.in_channels == 256
+    assert small.model.identity_head.num_subjects == 7
+    assert small.train_dataloader.batch_size == 2
+    assert small.train_dataloader.dataset.clip_length == 3
+    assert small.val_dataloader.dataset.test_mode
+    assert small.test_dataloader == small.val_dataloader
+    assert small.test_evaluator.groups == 'turn'
+    assert small.train_cfg.max_epochs == 5
+    # 30 and 42 of 50 epochs.
+    assert small.param_scheduler[1].milestones == [3, 4]
+
+
+def test_schedule_of_a_scale():
+    scale = dict(
+        param_scheduler=[dict(type='CosineAnnealingLR', T_max='max_epochs')],
+        data=dict(clips=dict(train={'type': 'A'}, test={}, max_epochs=4)),
+    )
+    small = scaled(read('rednet_resnet_300vw'), scale)
+    assert small.param_scheduler == [dict(type='CosineAnnealingLR', T_max=4)]
+
+
+def test_scales_of_the_repository_can_be_read():
+    paths = sorted((CONFIGS / 'ablations' / 'scales').glob('*.py'))
+    assert paths
+    for path in paths:
+        scale = read_scale(path)
+        for ablation in ABLATIONS:
+            cfg = scaled(Config.fromfile(ablation), scale)
+            kind = scale['data'][cfg.stage.data]
+            assert cfg.train_cfg.max_epochs == kind['max_epochs']
+
+
+def test_what_is_no_scale(tmp_path):
+    path = tmp_path / 'scale.py'
+    path.write_text('learning = 3\n')
+    with pytest.raises(ValueError, match='is not a scale'):
+        read_scale(path)
+    path.write_text('data = dict(films=dict())\n')
+    with pytest.raises(ValueError, match='is not a scale'):
+        read_scale(path)
+    with pytest.raises(ValueError, match='multiple of 32'):
+        scaled(read('rednet_resnet_300vw'), dict(input_size=100))
+
+
+# -- data of the stages -----------------------------------------------------
+
+
+@pytest.fixture(scope='module')
+def stage_data(tmp_path_factory):
+    """``data/`` as the converters leave it, tiny."""
+    root = tmp_path_factory.mktemp('stages')
+    data = root / 'data'
+    annotations = 'annotations'
+    for name, settings in {
+        f'aflw/{annotations}/aflw_train.json': dict(points=21, images=30),
+        f'aflw/{annotations}/aflw_test.json': dict(points=21, yaw=True),
+        f'helen/{annotations}/helen_all.json': dict(images=24),
+        f'lfpw/{annotations}/lfpw_all.json': dict(images=6),
+        f'lfw/{annotations}/lfw_train.json': dict(
+            points=7, images=20, subjects=True
+        ),
+    }.items():
+        write_stills(data / name, **settings)
+    videos = write_videos(root / 'videos', videos=6, frames=10)
+    (data / '300vw' / annotations).mkdir(parents=True)
+    (data / '300vw' / 'frames').symlink_to(videos / 'frames')
+    for split in ('train', 'test'):
+        (data / '300vw' / annotations / f'rednet_{split}.json').symlink_to(
+            videos / annotations / 'all.json'
+        )
+    return root
+
+
+def test_mixed_marks_are_masked(stage_data, monkeypatch):
+    monkeypatch.chdir(stage_data)
+    cfg = scaled(read('rednet_resnet_stage1_images'), TINY)
+    init_default_scope('mmpose')
+    loader = cfg.train_dataloader
+    loader.batch_size = 60
+    batch = next(iter(Runner.build_dataloader(loader, seed=0)))
+    weights = torch.cat(
+        [s.gt_instance_labels.keypoint_weights for s in batch['data_samples']]
+    )
+    # 30 faces of AFLW have the seven points, 30 of Helen and LFPW all.
+    counts = weights.sum(1)
+    assert sorted(counts.tolist()) == [7] * 30 + [68] * 30
+    seven = torch.zeros(68)
+    seven[list(SEVEN_OF_68)] = 1
+    assert (weights[counts == 7] == seven).all()
+    # A regression map that is not annotated is not taught.
+    model = MODELS.build(cfg.model).train()
+    data = model.data_preprocessor(batch, True)
+    few = [s for s, n in zip(data['data_samples'], counts) if n == 7]
+    outputs = [
+        torch.randn(30, channels, 32, 32, requires_grad=True)
+        for channels in (7, 68)
+    ]
+    sum(model.head.loss(outputs, few).values()).backward()
+    taught = outputs[1].grad.abs().sum((0, 2, 3)) > 0
+    assert torch.equal(taught, seven.bool())
+
+
+def test_flipped_marks_change_places_after_conversion(stage_data, monkeypatch):
+    monkeypatch.chdir(stage_data)
+    cfg = scaled(read('rednet_resnet_stage1_images'), TINY)
+    init_default_scope('mmpose')
+    data = cfg.train_dataloader.dataset
+    kept = [t for t in data.pipeline if t.type != 'RandomBBoxTransform']
+
+    def marks(prob):
+        for step in kept:
+            if step.type == 'RandomFlip':
+                step.prob = prob
+        dataset = DATASETS.build(dict(data, pipeline=kept))
+        sample = dataset[0]['data_samples']  # the first face of AFLW
+        return sample.gt_instance_labels.keypoint_labels[0].clone()
+
+    plain, flipped = marks(0.0), marks(1.0)
+    # Outer eye corners, 63 pixels across; the nose tip stays itself.
+    for one, two in ((36, 45), (39, 42), (48, 54), (30, 30)):
+        torch.testing.assert_close(
+            flipped[one], torch.stack([63 - plain[two, 0], plain[two, 1]]),
+            rtol=0, atol=1e-3,
+        )  # fmt: skip
+
+
+# -- chains -----------------------------------------------------------------
+
+
+def test_the_chain_of_a_config():
+    chain = read_stages(str(CONFIGS / 'rednet_vgg_300vw.py'), TINY)
+    assert [Path(stage.path).name for stage in chain] == [
+        'rednet_vgg_stage1_images.py',
+        'rednet_vgg_stage2_lfw.py',
+        'rednet_vgg_300vw.py',
+    ]
+    assert all(stage.changed for stage in chain)
+    assert chain[0].cfg.codec.input_size == (64, 64)
+
+
+def test_what_came_before_can_be_changed():
+    path = CONFIGS / 'ablations' / 'figure9_without_identity.py'
+    chain = read_stages(str(path))
+    assert [stage.cfg.model.get('identity_head') for stage in chain] == [
+        None,
+        None,
+        None,
+    ]
+    # The last config is as it is written.
+    assert [stage.changed for stage in chain] == [True, True, False]
+
+
+def test_chains_that_make_no_sense(tmp_path):
+    path = tmp_path / 'a.py'
+    path.write_text("stage = dict(data='images', previous='a.py')\n")
+    with pytest.raises(ValueError, match='round in a circle'):
+        read_stages(str(path))
+    path.write_text("stage = dict(data='images', previous='b.py')\n")
+    with pytest.raises(FileNotFoundError, match=r'b\.py does not exist'):
+        read_stages(str(path))
+    path.write_text('x = 1\n')
+    with pytest.raises(ValueError, match='tools/train.py'):
+        read_stages(str(path))
+
+
+@pytest.fixture
+def trainings(monkeypatch):
+    """Commands that would have been run; each leaves its last epoch."""
+    commands, outcome = [], dict(status=0, epochs=3)
+
+    def run(command, env):
+        commands.append(command)
+        work_dir = Path(command[command.index('--work-dir') + 1])
+        work_dir.mkdir(parents=True, exist_ok=True)
+        name = f'epoch_{outcome["epochs"]}.pth'
+        (work_dir / name).touch()
+        (work_dir / 'last_checkpoint').write_text(str(work_dir / name))
+        return subprocess.CompletedProcess(command, outcome['status'])
+
+    monkeypatch.setattr(stages_module.subprocess, 'run', run)
+    return commands, outcome
+
+
+def stage_of(epochs=3, changed=False):
+    cfg = Config(dict(train_cfg=dict(max_epochs=epochs)))
+    return Stage('some/config.py', cfg, changed)
+
+
+def test_a_stage_starts_from_the_last(trainings, tmp_path):
+    commands, _ = trainings
+    done = train_stage(stage_of(), str(tmp_path), 'before.pth')
+    assert done == str(tmp_path / 'epoch_3.pth')
+    assert commands[0][2] == 'some/config.py'
+    assert 'load_from=before.pth' in commands[0]
+    assert '--resume' not in commands[0]
+    # What is trained is not trained again.
+    train_stage(stage_of(), str(tmp_path), 'before.pth')
+    assert len(commands) == 1
+
+
+def test_a_stage_goes_on_where_it_stopped(trainings, tmp_path):
+    commands, outcome = trainings
+    outcome.update(status=1, epochs=2)
+    with pytest.raises(ValueError, match=r'some/config\.py stopped'):
+        train_stage(stage_of(), str(tmp_path), 'before.pth')
+    outcome.update(status=0, epochs=3)
+    train_stage(stage_of(), str(tmp_path), 'before.pth', options=['--amp'])
+    assert '--resume' in commands[1] and '--amp' in commands[1]
+    assert 'load_from=before.pth' not in commands[1]
+
+
+def test_a_changed_config_is_written_down(trainings, tmp_path):
+    commands, _ = trainings
+    train_stage(stage_of(changed=True), str(tmp_path), None, gpus=2)
+    config = tmp_path / 'scaled' / 'config.py'
+    assert Config.fromfile(config).train_cfg.max_epochs == 3
+    assert commands[0][0] == 'bash'
+    assert commands[0][2:4] == [str(config), '2']
