@@ -15,10 +15,12 @@ from rednet_mm.engine.stages import (
 )
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args() -> tuple[argparse.Namespace, list[str]]:
+    """What is for this tool, and what is for each stage's training."""
     parser = argparse.ArgumentParser(
         description='Train a config and the stages before it; the same '
-        'command goes on where it stopped'
+        'command goes on where it stopped. Other options are those of '
+        'tools/train.py, for every stage'
     )
     parser.add_argument('config', help='config of the last stage')
     parser.add_argument(
@@ -34,16 +36,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--gpus', type=int, default=0, help='how many GPUs; 0: one process'
     )
-    parser.add_argument(
-        'options',
-        nargs='*',
-        help='after --: options of tools/train.py for every stage',
-    )
-    return parser.parse_args()
+    return parser.parse_known_args()
 
 
 def main() -> None:
-    args = parse_args()
+    args, options = parse_args()
     with one_sentence_errors('interrupted; the same command goes on'):
         scale = read_scale(args.scale) if args.scale else None
         stages = read_stages(args.config, scale)
@@ -58,7 +55,7 @@ def main() -> None:
                 print(f'{head}, from {checkpoint or "its own start"}')
                 print(f'   into {work_dir}', flush=True)
             checkpoint = train_stage(
-                stage, work_dir, checkpoint, args.gpus, args.options
+                stage, work_dir, checkpoint, args.gpus, options
             )
         print(f'trained: {checkpoint}')
 

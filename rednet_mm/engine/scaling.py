@@ -5,14 +5,15 @@ it may say, everything optional::
 
     depth = 18  # of the ResNets
     pretrained = False  # from scratch, without ImageNet's weights
-    input_size = 64  # pixels; response maps of half of it, radius and sigma
-    # of the response map in proportion
+    input_size = 64  # pixels; response maps of half of it
+    sigma = 2.5  # and radius, pixels of the map; left out: in proportion
     num_workers = 2
     optim_wrapper = dict(...)
     # 'max_epochs' stands for the number of epochs of the data's kind.
     param_scheduler = [dict(type='CosineAnnealingLR', T_max='max_epochs')]
     evaluator = dict(norm='outer_eyes')  # of FaceLandmarkMetric
-    # Other data for a kind of stage (stage.data of a config), 68 points.
+    # For each kind of stage (stage.data of a config); train and test, which
+    # go together, are other data with 68 points.
     data = dict(
         images=dict(
             train=dict(type='Face300WDataset', ...),
@@ -38,6 +39,7 @@ FIELDS = (
     'depth',
     'pretrained',
     'input_size',
+    'sigma',
     'num_workers',
     'optim_wrapper',
     'param_scheduler',
@@ -77,7 +79,7 @@ def scaled(cfg: Config, scale: Mapping[str, Any]) -> Config:
     if not scale.get('pretrained', True):
         cfg.model.backbone.pop('init_cfg', None)
     if 'input_size' in scale:
-        _set_size(cfg, scale['input_size'])
+        _set_size(cfg, scale['input_size'], scale.get('sigma'))
     if 'optim_wrapper' in scale:
         cfg.optim_wrapper = scale['optim_wrapper']
     evaluators = [
@@ -125,10 +127,12 @@ def _set_depth(cfg: Config, depth: int) -> None:
         cfg.model.identity_head.in_channels = channels // 2
 
 
-def _set_size(cfg: Config, size: int) -> None:
+def _set_size(cfg: Config, size: int, sigma: Optional[float]) -> None:
     if size % 32:
         raise UserError(f'input_size {size} is not a multiple of 32')
     share = size / cfg.codec.input_size[0]
+    if sigma is not None:
+        share = sigma / cfg.codec.sigma
     for each in _dicts(cfg._cfg_dict):
         kind = each.get('type')
         if kind == 'ResponseMap':
@@ -145,16 +149,17 @@ def _set_size(cfg: Config, size: int) -> None:
 
 
 def _set_data(cfg: Config, data: Mapping[str, Any]) -> None:
-    # Data of a scale has 68 points: there is nothing to convert.
-    train, test = (
-        [step for step in pipeline if step.type != 'KeypointConverter']
-        for pipeline in (cfg.train_pipeline, cfg.val_pipeline)
-    )
-    cfg.dataset_type = data['train']['type']
-    cfg.train_dataloader.dataset = dict(data['train'], pipeline=train)
-    cfg.val_dataloader.dataset = dict(
-        data['test'], test_mode=True, pipeline=test
-    )
+    if 'train' in data:
+        # Data of a scale has 68 points: there is nothing to convert.
+        train, test = (
+            [step for step in pipeline if step.type != 'KeypointConverter']
+            for pipeline in (cfg.train_pipeline, cfg.val_pipeline)
+        )
+        cfg.dataset_type = data['train']['type']
+        cfg.train_dataloader.dataset = dict(data['train'], pipeline=train)
+        cfg.val_dataloader.dataset = dict(
+            data['test'], test_mode=True, pipeline=test
+        )
     if 'batch_size' in data:
         cfg.train_dataloader.batch_size = data['batch_size']
     if cfg.model.get('identity_head') and 'num_subjects' in data:
