@@ -9,24 +9,14 @@ import statistics
 import time
 
 import torch
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmengine.structures import InstanceData
-from mmpose.registry import MODELS
-from mmpose.structures import PoseDataSample
+from training_step import (
+    TrainingStep,
+    add_config_arguments,
+    default_device,
+    read_config,
+)
 
-import rednet_mm  # noqa: F401
-from rednet_mm.engine.launch import describe_run, existing_config
-
-
-def frame_sample(size: int) -> PoseDataSample:
-    """Marks at random places of the input, as a dataloader ships them."""
-    labels = InstanceData()
-    labels.keypoint_labels = torch.rand(1, 68, 2) * (size - 1)
-    labels.keypoint_weights = torch.ones(1, 68)
-    sample = PoseDataSample(gt_instance_labels=labels)
-    sample.set_metainfo(dict(subject_label=0))
-    return sample
+from rednet_mm.engine.launch import describe_run, one_sentence_errors
 
 
 def peak_gib() -> float:
@@ -38,36 +28,28 @@ def peak_gib() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--config', default='configs/rednet_r18_ytfaces.py')
+    add_config_arguments(parser, 'configs/rednet_r18_ytfaces.py')
     parser.add_argument('--clips', type=int, default=5, help='B')
     parser.add_argument('--frames', type=int, default=10, help='T')
     parser.add_argument('--repeats', type=int, default=3)
     args = parser.parse_args()
-    cfg = Config.fromfile(existing_config(args.config))
-    init_default_scope(cfg.default_scope)
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    torch.manual_seed(0)
-    model = MODELS.build(cfg.model).to(device).train()
-    optimizer = torch.optim.AdamW(model.parameters())
-    width, height = cfg.codec.input_size
-    clips = torch.randn(
-        args.clips, args.frames, 3, height, width, device=device
-    )
-    samples = [
-        frame_sample(width).to(device) for _ in range(args.clips * args.frames)
-    ]
+    with one_sentence_errors():
+        run(args)
+
+
+def run(args: argparse.Namespace) -> None:
+    cfg, device = read_config(args), default_device()
+    step = TrainingStep(cfg, args.clips, args.frames, device)
     before, seconds = peak_gib(), []
     for _ in range(args.repeats + 1):
         start = time.perf_counter()
-        losses = model(clips, samples, mode='loss')
-        sum(losses.values()).backward()
-        optimizer.step()
-        optimizer.zero_grad()
+        step()
         if device == 'cuda':
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
     about = ', '.join(f'{k} {v}' for k, v in describe_run().items())
     median = statistics.median(seconds[1:])
+    width, height = cfg.codec.input_size
     print(f'{args.config}, {args.clips} clips x {args.frames} frames of')
     print(f'{width}x{height}; {about}')
     print(

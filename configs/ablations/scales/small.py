@@ -28,7 +28,7 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-evaluator = dict(norm='outer_eyes', points=None, groups='turn')
+evaluator = dict(norm='outer_eyes', groups='turn')
 
 stills = dict(data_root='data/300w/', data_prefix=dict(img=''))
 videos = dict(
