@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -383,6 +387,14 @@ def test_a_stage_starts_from_the_last(trainings, tmp_path):
     assert len(commands) == 1
 
 
+def test_a_checkpoint_that_is_half_written_is_not_the_end(trainings, tmp_path):
+    commands, _ = trainings
+    (tmp_path / 'epoch_3.pth').touch()
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_2.pth'))
+    train_stage(stage_of(), str(tmp_path), 'before.pth')
+    assert '--resume' in commands[0]
+
+
 def test_a_stage_goes_on_where_it_stopped(trainings, tmp_path):
     commands, outcome = trainings
     outcome.update(status=1, epochs=2)
@@ -401,3 +413,69 @@ def test_a_changed_config_is_written_down(trainings, tmp_path):
     assert Config.fromfile(config).train_cfg.max_epochs == 3
     assert commands[0][0] == 'bash'
     assert commands[0][2:4] == [str(config), '2']
+
+
+TINY_STAGES = """
+depth = 18
+pretrained = False
+input_size = 64
+num_workers = 0
+videos = dict(
+    type='VideoClipDataset',
+    data_root='data/300vw/',
+    data_prefix=dict(img=''),
+    clips_per_video=1,
+)
+data = dict(
+    images=dict(max_epochs=1, batch_size=20),
+    identities=dict(max_epochs=4, batch_size=10, num_subjects=20),
+    clips=dict(
+        train=dict(videos, ann_file='annotations/rednet_train.json'),
+        test=dict(videos, ann_file='annotations/rednet_test.json'),
+        max_epochs=1,
+        batch_size=3,
+        num_subjects=6,
+    ),
+)
+"""
+
+
+@pytest.mark.slow
+def test_three_stages_killed_and_run_again(stage_data):
+    (stage_data / 'scale.py').write_text(TINY_STAGES)
+    command = [
+        sys.executable,
+        str(CONFIGS.parent / 'tools' / 'train_stages.py'),
+        str(CONFIGS / 'rednet_resnet_300vw.py'),
+        '--scale',
+        'scale.py',
+    ]
+    work = stage_data / 'work_dirs'
+    second = work / 'rednet_resnet_stage2_lfw'
+    first = subprocess.Popen(command, cwd=stage_data, start_new_session=True)
+    try:
+        for _ in range(1200):
+            if (second / 'last_checkpoint').exists():
+                break
+            assert first.poll() is None
+            time.sleep(0.1)
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+    assert not (second / 'epoch_4.pth').exists()
+    images = work / 'rednet_resnet_stage1_images' / 'epoch_1.pth'
+    written = images.stat().st_mtime_ns
+
+    done = subprocess.run(
+        command, cwd=stage_data, capture_output=True, text=True, timeout=300
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-2000:]
+    assert 'stage1_images.py: trained already' in said
+    assert images.stat().st_mtime_ns == written
+    assert 'resumed epoch' in said
+    assert (
+        'fresh, not in the checkpoint: neck.lstm; fresh, since the '
+        'checkpoint knows 20 subjects and the config 6'
+    ) in said
+    assert (work / 'rednet_resnet_300vw' / 'epoch_1.pth').exists()

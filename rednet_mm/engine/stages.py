@@ -80,9 +80,15 @@ def read_stages(
 
 
 def final_checkpoint(cfg: Config, work_dir: str) -> Optional[str]:
-    """The last epoch's checkpoint of a training; None before it is there."""
-    path = osp.join(work_dir, f'epoch_{cfg.train_cfg.max_epochs}.pth')
-    return path if osp.isfile(path) else None
+    """The last epoch's checkpoint of a training; None before it is whole."""
+    note = osp.join(work_dir, 'last_checkpoint')
+    if not osp.isfile(note):
+        return None
+    # MMEngine names a checkpoint in it when the file has been written.
+    name = osp.basename(Path(note).read_text().strip())
+    path = osp.join(work_dir, name)
+    done = name == f'epoch_{cfg.train_cfg.max_epochs}.pth'
+    return path if done and osp.isfile(path) else None
 
 
 def train_stage(
