@@ -1,7 +1,7 @@
 """RED-Net, ResNet-152, 256x256, stills of AFLW: a plain MMPose model.
 
-The recurrence over the steps alone, with MMPose's own data set, metric and
-flip test; it starts from ImageNet's weights.
+The recurrence over the steps alone, with MMPose's own data set, metric
+(a share, not in %) and flip test; it starts from ImageNet's weights.
 
 Data: AFLW's images in data/aflw/images and MMPose's annotation files of
       19 points in data/aflw/annotations
@@ -10,16 +10,12 @@ Paper: sections 3.2, 4.2 and 5.1.
 
 _base_ = ['./_base_/default_runtime.py']
 
-# runtime
+# runtime: the last epoch is the result, none is chosen by the test images
 max_epochs = 60
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
 randomness = dict(seed=0)
-
-# As in MMPose's configs for AFLW, which has no validation part, the best
-# epoch is chosen by the test images. MMPose's NME is a share, not in %.
-default_hooks = dict(checkpoint=dict(save_best='NME', rule='less'))
 
 # optimizer: SGD from 0.01, divided by 10 twice (section 5.1)
 optim_wrapper = dict(

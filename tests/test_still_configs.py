@@ -96,10 +96,8 @@ def shrunk(name: str, root: Path) -> Config:
             if transform.type == 'GenerateTarget':
                 transform.encoder.update(small)
     cfg.train_cfg.max_epochs = 1
-    # The best weights alone: that is the largest part of the time.
-    cfg.default_hooks.checkpoint.update(
-        interval=10, save_last=False, save_optimizer=False
-    )
+    # The weights alone: saving is the largest part of the time.
+    cfg.default_hooks.checkpoint.update(save_best=None, save_optimizer=False)
     cfg.work_dir = str(root / 'work')
     cfg.experiment_name = name
     return cfg
@@ -128,8 +126,8 @@ def test_train_test_infer(name, write, image, points, tmp_path):
     # One batch of two faces and their mirror images.
     assert seen == [4]
 
-    best = tmp_path / 'work' / 'best_NME_epoch_1.pth'
-    model = init_model(cfg, str(best), device='cpu')
+    last = tmp_path / 'work' / 'epoch_1.pth'
+    model = init_model(cfg, str(last), device='cpu')
     image = str(tmp_path / 'data' / 'images' / image)
     (found,) = inference_topdown(model, image, [[8, 8, 56, 56]])
     assert found.pred_instances.keypoints.shape == (1, points, 2)

@@ -4,7 +4,9 @@
 #   bash tools/run_tests.sh            (then: about 5 minutes on 2 cores)
 #
 # The first run on a machine also makes .venv and compiles mmcv: 10 to 20
-# minutes more. Arguments go to pytest.
+# minutes more. Arguments go to pytest: `-m slow` for the tests that are left
+# out otherwise (every variant of the network; three stages, killed and run
+# again), half an hour.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # Threads that wait give way to other programs on a busy machine.
