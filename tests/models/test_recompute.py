@@ -1,5 +1,8 @@
 """Activation checkpointing: less memory, the same numbers."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from builders import build_model, random_samples, tiny_model_cfg
@@ -8,6 +11,10 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.checkpoint import set_checkpoint_early_stop
 
 from rednet_mm.models.layers import StepBatchNorm2d, recomputed, set_step
+
+sys.path.insert(0, str(Path(__file__).parents[2] / 'tools' / 'benchmarks'))
+
+from clip_memory import StorageCounter, as_markdown, fit
 
 
 def estimator(backbone='REDNetResNet', feedback='stem', **settings):
@@ -209,3 +216,37 @@ def test_an_error_in_the_recomputation_leaves_no_trace():
         output.sum().backward()
     assert seen == [(0, 0.1), (0, 0.0)]
     assert (norm.step, norm.momentum) == (1, 0.1)
+
+
+def test_bytes_are_counted_once_and_while_they_are_there():
+    with StorageCounter() as counter:
+        first = torch.zeros(100)  # 400 bytes
+        view = first[:50]
+        assert (counter.alive, counter.peak) == (400, 400)
+        second = first + 1
+        second.mul_(2)
+        assert (counter.alive, counter.peak) == (800, 800)
+        del first
+        assert counter.alive == 800  # the view holds it
+        del view
+        third = second.sum()  # 4 bytes
+        assert (counter.alive, counter.peak) == (404, 800)
+        del second, third
+    assert (counter.alive, counter.peak) == (0, 800)
+
+
+def test_the_line_foretells_from_smaller_steps():
+    def row(frames, size):
+        return dict(mode='plain', clips=2, frames=frames, measured=size)
+
+    # 1 GB and half a GB a frame; the target's own 99 GB stay out of it.
+    rows = [row(1, 2e9), row(2, 3e9), row(3, 4e9), row(5, 99e9)]
+    assert fit(rows, 10) == pytest.approx((1e9, 5e8))
+    text = as_markdown(rows, (2, 5), 'here')
+    assert '1.00 GB and 0.500 GB a frame, so 6.00 GB for 2 x 5' in text
+    assert '| plain | 2 x 5 | 99.00 | - |' in text
+    # Through two points there is always a line; a step that did not fit the
+    # machine is no point.
+    few = [*rows[:2], row(3, None)]
+    assert fit(few, 10) is None
+    assert 'too few for a line' in as_markdown(few, (2, 5), 'here')

