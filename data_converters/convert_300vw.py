@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import argparse
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from data_converters.frames import (
     extract_frames,
     frame_ids,
     frame_name,
+    is_whole_jpeg,
     read_fps,
 )
 from data_converters.images import (
@@ -34,20 +35,24 @@ from data_converters.images import (
     image_size,
     place_folder,
 )
-from data_converters.listfile import read_table
+from data_converters.listfile import Table, check_disjoint, read_table
 from data_converters.parallel import run_parallel
 from data_converters.pts import read_pts
-from data_converters.schema import DatasetWriter, face_box, save_all
+from data_converters.schema import (
+    CHOICES_OF_68,
+    DatasetWriter,
+    face_box,
+    save_all,
+)
 from data_converters.splits import (
     ALL_VIDEOS,
     PROTOCOLS,
     REDNET_TEST,
     category_of,
+    unused_frames,
 )
 
 PROTOCOL_NAMES = (*PROTOCOLS, 'csv', 'all')
-
-Table = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,8 @@ def convert(
     quality: int = 95,
     workers: int | None = None,
     images: str = 'link',
+    points: int = 68,
+    skip_unused: bool = False,
 ) -> dict[str, Path]:
     """Convert a data set in 300-VW's layout.
 
@@ -117,6 +124,11 @@ def convert(
             run keep theirs.
         workers: Number of threads; None means one per core, at most 4.
         images: ``link`` or ``copy`` the images of the extracted layout.
+        points: 68, or 7 for eye corners, nose tip and mouth corners only;
+            the box is that of the 68 either way.
+        skip_unused: Leave out the frames of 300-VW's test that are
+            commonly left out (:func:`.splits.unused_frames`). Those beside
+            them keep their numbers.
 
     Returns:
         The written JSON file of each split.
@@ -124,11 +136,13 @@ def convert(
     Raises:
         DataError: The source, a list or a file is not as described; no
             JSON file has been written then.
-        ValueError: ``protocol`` is none of the above.
+        ValueError: ``protocol`` or ``points`` is none of the above.
     """
     src, dst = Path(src), Path(dst)
     if protocol not in PROTOCOL_NAMES:
         raise ValueError(f'protocol {protocol!r} is not in {PROTOCOL_NAMES}')
+    if points not in CHOICES_OF_68:
+        raise ValueError(f'points {points} is neither 68 nor 7')
     check_folders(src, dst, 'frames')
     table = _read_subjects(subjects, protocol)
     splits = _choose(src, protocol, table, subjects)
@@ -155,12 +169,27 @@ def convert(
     for split, chosen in splits.items():
         stem = 'all' if protocol == 'all' else f'{protocol}_{split}'
         written[split] = dst / 'annotations' / f'{stem}.json'
+        used = {name: placed[name][0] for name in chosen}
+        info = {}
+        if skip_unused:
+            before = sum(len(video.marks) for video in used.values())
+            used = {name: _without_unused(used[name]) for name in chosen}
+            left_out = before - sum(len(v.marks) for v in used.values())
+            info['unused_frames_left_out'] = left_out
+            print(f'{split}: {left_out} frames of the common list left out')
         writer = DatasetWriter(
-            src.resolve().name, 'convert_300vw', protocol, split, base
+            src.resolve().name,
+            'convert_300vw',
+            protocol,
+            split,
+            base,
+            points,
+            info,
         )
-        for name in chosen:
+        for name, video in used.items():
             subject = table[name]['subject'] if table else name
-            _add_video(writer, *placed[name], split, subject)
+            if video.marks:
+                _add_video(writer, video, placed[name][1], split, subject)
         writers[written[split]] = writer
     save_all(writers)
 
@@ -237,7 +266,7 @@ def _choose(
                 )
 
     if protocol == 'csv' and table:
-        _check_disjoint(table, subjects)
+        check_disjoint(table, str(subjects))
     if protocol == 'rednet' and table:
         splits['train'] = _without_test_subjects(splits['train'], table)
     if protocol in PROTOCOLS:
@@ -261,17 +290,6 @@ def _choose(
                 + (' ...' if len(others) > 5 else '')
             )
     return {split: names for split, names in splits.items() if names}
-
-
-def _check_disjoint(table: Table, subjects: str | Path | None) -> None:
-    side: dict[str, str] = {}
-    for row in table.values():
-        first = side.setdefault(row['subject'], row['split'])
-        if first != row['split']:
-            raise DataError(
-                f'{subjects}: the subject {row["subject"]} is in both '
-                f'{first} and {row["split"]}; keep it on one side'
-            )
 
 
 def _without_test_subjects(train: list[str], table: Table) -> list[str]:
@@ -363,22 +381,34 @@ def _extract(
     video: Video, avi: Path, target: Path, quality: int, stop: threading.Event
 ) -> PlacedVideo:
     note = ''
+    names = {frame: frame_name(frame) for frame in video.marks}
     if target.is_symlink() or not target.is_dir():
         count = max(video.marks) + 1
         extra = extract_frames(avi, target, count, quality, stop)
         if extra:
             note = f'{video.name}: {extra} frames beyond the marks left out'
-    names = {frame: frame_name(frame) for frame in video.marks}
-    there = {path.name for path in target.iterdir()}
-    for name in names.values():
-        if name not in there:
-            raise DataError(
-                f'{target}: an earlier run left it without {name}; '
-                'remove the folder and run again'
-            )
+    else:
+        for name in names.values():
+            if stop.is_set():
+                break
+            if not is_whole_jpeg(target / name):
+                raise DataError(
+                    f'{target}: an earlier run left it without {name}, or '
+                    'with a part of it; remove the folder and run again'
+                )
     # All frames of a stream are of one size.
     size = image_size(target / names[min(names)])
     return PlacedVideo(names, dict.fromkeys(names, size), note)
+
+
+def _without_unused(video: Video) -> Video:
+    unused = unused_frames(video.name)
+    kept = {
+        frame: marks
+        for frame, marks in video.marks.items()
+        if frame not in unused
+    }
+    return replace(video, marks=kept)
 
 
 def _add_video(
@@ -403,7 +433,12 @@ def _add_video(
             video_id=video_id,
             frame_id=frame,
         )
-        writer.add_face(image_id, marks, subject_id=subject_id)
+        writer.add_face(
+            image_id,
+            marks[list(CHOICES_OF_68[writer.num_keypoints])],
+            subject_id=subject_id,
+            box_marks=marks,
+        )
 
 
 def _whole_number(low: int, high: int) -> Callable[[str], int]:
@@ -463,6 +498,19 @@ def main() -> None:
         choices=PLACE_MODES,
         default='link',
         help='link or copy images that are already extracted (default: link)',
+    )
+    parser.add_argument(
+        '--points',
+        type=int,
+        choices=tuple(CHOICES_OF_68),
+        default=68,
+        help='marks to write: 68, or the 7 that are detected (default: 68)',
+    )
+    parser.add_argument(
+        '--skip-unused',
+        action='store_true',
+        help='leave out the 2,127 frames, in 16 test videos, that are '
+        "commonly left out (MMPose's list)",
     )
     args = parser.parse_args()
     main_guard(lambda: convert(**vars(args)))

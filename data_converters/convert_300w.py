@@ -6,13 +6,22 @@ of one photo (``NAME_1``, ``NAME_2``) are files of their own. Result:
 ``DST/annotations/300w_SPLIT.json`` and ``DST/images``.
 
     python data_converters/convert_300w.py SRC DST --split split.csv
+
+``--lists`` makes 300-W's own lists out of the folders, as released
+(``helen/trainset``) or flat (``helen_train``): train (AFW, Helen and LFPW),
+common (the test images of Helen and LFPW), challenging (iBUG), full (the
+last two) and test (indoor and outdoor). ``--val`` takes a part of the
+photos for validation: a photo, with all its faces, is on one side.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import threading
-from pathlib import Path
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -24,13 +33,38 @@ from data_converters.images import (
     check_folders,
     files_by_stem,
     image_size,
-    place_file,
-    place_folder,
+    place_images,
 )
 from data_converters.listfile import read_table
 from data_converters.parallel import run_parallel
 from data_converters.pts import read_pts
-from data_converters.schema import DatasetWriter, face_box, save_all
+from data_converters.schema import (
+    CHOICES_OF_68,
+    DatasetWriter,
+    face_box,
+    save_all,
+)
+
+# The parts of 300-W and how many faces each of them has.
+PARTS = {
+    'afw': 337,
+    'helen_train': 2000,
+    'lfpw_train': 811,
+    'helen_test': 330,
+    'lfpw_test': 224,
+    'ibug': 135,
+    'indoor': 300,
+    'outdoor': 300,
+}
+
+# Its lists, each part in one; full is common and challenging.
+LISTS = {
+    'train': ('afw', 'helen_train', 'lfpw_train'),
+    'common': ('helen_test', 'lfpw_test'),
+    'challenging': ('ibug',),
+    'test': ('indoor', 'outdoor'),
+}
+FULL = ('common', 'challenging')
 
 
 def convert(
@@ -41,6 +75,9 @@ def convert(
     split: str | Path | None = None,
     base: int = 1,
     images: str = 'link',
+    points: int = 68,
+    lists: bool = False,
+    val: float = 0,
 ) -> dict[str, Path]:
     """Convert still images with 68 marks each.
 
@@ -56,18 +93,50 @@ def convert(
             exist, one split ``all``.
         base: Coordinate base of the ``.pts`` files, 1 as released.
         images: ``link`` or ``copy`` the images.
+        points: 68, or 7 for eye corners, nose tip and mouth corners only;
+            the box is that of the 68 either way.
+        lists: Split by the folders into 300-W's own lists, in place of a
+            CSV file; folders of no list are left out. Each image says in
+            ``group`` which list it is from.
+        val: Percent of the photos for training, or of all where nothing
+            else splits them, that go into a split ``val``. Which ones
+            depends on a photo's name only.
 
     Returns:
         The written JSON file of each split.
 
     Raises:
-        DataError: The source, the list or a file is not as described; no
-            JSON file has been written then.
+        DataError: The source, the list or a file is not as described, or
+            two options split the images; no JSON file has been written
+            then.
+        ValueError: ``points`` is neither 68 nor 7, or ``val`` is not from
+            0 to 100.
     """
     src, dst = Path(src), Path(dst)
+    if points not in CHOICES_OF_68:
+        raise ValueError(f'points {points} is neither 68 nor 7')
+    if not 0 <= val <= 100:
+        raise ValueError(f'val {val} is not from 0 to 100')
     check_folders(src, dst, 'images')
-    pairs, unmarked = _find_pairs(src)
-    splits = _read_splits(src, split, pairs)
+    pairs, unmarked = _find_pairs(src, 2 if lists else 1)
+    info: dict[str, Any] = {}
+    if lists:
+        if split is not None:
+            raise DataError(
+                f'{split}: splits the images where --lists does; '
+                'name one of the two'
+            )
+        splits = _by_folder(src, pairs)
+        chosen = {name for names in splits.values() for name in names}
+        pairs = {name: pairs[name] for name in pairs if name in chosen}
+    else:
+        splits = _read_splits(src, split, pairs)
+    if val:
+        splits = _take_val(src, splits, val)
+        info['split_rule'] = (
+            f"{val:g} % of the photos for val, by the CRC-32 of the photo's "
+            'name'
+        )
 
     marks: dict[str, np.ndarray] = {}
     for name in tqdm(pairs, 'checking marks', disable=None):
@@ -81,18 +150,32 @@ def convert(
     names = list(pairs)
     measured = run_parallel(measure, names, workers=None, label='images')
     sizes = dict(zip(names, measured))
-    _place_images(src, dst / 'images', names, images)
+    place_images({name: src / name for name in names}, dst / 'images', images)
 
     writers: dict[Path, DatasetWriter] = {}
     written: dict[str, Path] = {}
-    for side, chosen in splits.items():
+    for side, names_here in splits.items():
         written[side] = dst / 'annotations' / f'{protocol}_{side}.json'
         writer = DatasetWriter(
-            src.resolve().name, 'convert_300w', protocol, side, base
+            src.resolve().name,
+            'convert_300w',
+            protocol,
+            side,
+            base,
+            points,
+            info,
         )
-        for name in chosen:
-            image_id = writer.add_image(f'images/{name}', *sizes[name])
-            writer.add_face(image_id, marks[name])
+        for name in names_here:
+            image_id = writer.add_image(
+                f'images/{name}',
+                *sizes[name],
+                group=_list_of(name) if lists else None,
+            )
+            writer.add_face(
+                image_id,
+                marks[name][list(CHOICES_OF_68[points])],
+                box_marks=marks[name],
+            )
         writers[written[side]] = writer
     save_all(writers)
 
@@ -103,8 +186,12 @@ def convert(
     return written
 
 
-def _find_pairs(src: Path) -> tuple[dict[str, Path], int]:
+def _find_pairs(src: Path, depth: int) -> tuple[dict[str, Path], int]:
     """Find images that have marks, in ``src`` and its folders.
+
+    Args:
+        src: The source.
+        depth: How many levels of folders there are below it.
 
     Returns:
         The mark file of each image's path relative to ``src``, sorted, and
@@ -113,11 +200,16 @@ def _find_pairs(src: Path) -> tuple[dict[str, Path], int]:
     Raises:
         DataError: A mark file has no image, or there is no pair at all.
     """
-    folders = [src] + sorted(
-        path
-        for path in src.iterdir()
-        if path.is_dir() and not path.name.startswith('.')
-    )
+    level = [src]
+    folders = [src]
+    for _ in range(depth):
+        level = sorted(
+            path
+            for folder in level
+            for path in folder.iterdir()
+            if path.is_dir() and not path.name.startswith('.')
+        )
+        folders += level
     pairs: dict[str, Path] = {}
     unmarked = 0
     for folder in folders:
@@ -165,21 +257,91 @@ def _read_splits(
     return splits
 
 
-def _place_images(
-    src: Path, target: Path, names: list[str], mode: str
-) -> None:
-    """Bring the images to ``target``, folder by folder."""
-    by_folder: dict[str | None, list[str]] = {}
-    for name in names:
-        folder, _, file = name.rpartition('/')
-        by_folder.setdefault(folder or None, []).append(file)
-    for folder_name, files in by_folder.items():
-        if folder_name is None:
-            for file in files:
-                place_file(src / file, target / file, mode)
+def part_of(name: str) -> str | None:
+    """The part of 300-W that an image is from, by its folders.
+
+    Args:
+        name: Path below the source, ``helen/trainset/1_1.jpg``.
+
+    Returns:
+        One of ``PARTS``, or None.
+    """
+    folders = '_'.join(PurePosixPath(name).parent.parts).lower()
+    folders = '_' + re.sub(r'(train|test)set', r'\1', folders)
+    return next((part for part in PARTS if folders.endswith(f'_{part}')), None)
+
+
+def photo_of(name: str) -> str:
+    """The photo that an image is from: its name without the face's number.
+
+    A face's number has one or two digits (``2086996835_5``, ``image_003_1``)
+    and an image's has more (``image_0001``).
+    """
+    return re.sub(r'_\d{1,2}$', '', PurePosixPath(name).stem)
+
+
+def _list_of(name: str) -> str | None:
+    part = part_of(name)
+    return next((key for key, parts in LISTS.items() if part in parts), None)
+
+
+def _by_folder(src: Path, pairs: dict[str, Path]) -> dict[str, list[str]]:
+    """Sort the images into 300-W's lists, and say what is not there."""
+    splits: dict[str, list[str]] = {side: [] for side in LISTS}
+    counts = dict.fromkeys(PARTS, 0)
+    others: dict[str, int] = {}
+    for name in pairs:
+        part, side = part_of(name), _list_of(name)
+        if part is None or side is None:
+            folder = PurePosixPath(name).parent.as_posix()
+            others[folder] = others.get(folder, 0) + 1
         else:
-            source = src / folder_name
-            place_folder(source, target / folder_name, files, mode)
+            counts[part] += 1
+            splits[side].append(name)
+    if not any(splits.values()):
+        raise DataError(
+            f'{src}: holds none of the folders of 300-W ({", ".join(PARTS)}); '
+            'name the folder that holds them, or leave out --lists'
+        )
+    missing = [part for part, count in counts.items() if not count]
+    if missing:
+        print(f'not in the source: {", ".join(missing)}')
+    for part, count in counts.items():
+        if count and count != PARTS[part]:
+            print(f'{part}: {count} of {PARTS[part]} faces are in the source')
+    for folder, count in others.items():
+        print(f'{folder}: {count} images of no list left out')
+    if all(splits[side] for side in FULL):
+        splits['full'] = [name for side in FULL for name in splits[side]]
+    return {side: names for side, names in splits.items() if names}
+
+
+def _take_val(
+    src: Path, splits: dict[str, list[str]], percent: float
+) -> dict[str, list[str]]:
+    """Take photos out of ``train``, or ``all``, for a split ``val``."""
+    source = 'all' if 'all' in splits else 'train'
+    if source not in splits or 'val' in splits:
+        raise DataError(
+            f'{src}: has no images for training, or is split by a list '
+            'already; leave out --val'
+        )
+    sides: dict[str, list[str]] = {'train': [], 'val': []}
+    for name in splits[source]:
+        place = zlib.crc32(photo_of(name).encode()) % 10_000
+        sides['val' if place < percent * 100 else 'train'].append(name)
+    others = {side: splits[side] for side in splits if side != source}
+    return {side: names for side, names in (sides | others).items() if names}
+
+
+def _percent(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f'{text!r} is not from 0 to 100')
+    return value
 
 
 def main() -> None:
@@ -218,6 +380,27 @@ def main() -> None:
         choices=PLACE_MODES,
         default='link',
         help='link or copy the images (default: link)',
+    )
+    parser.add_argument(
+        '--points',
+        type=int,
+        choices=tuple(CHOICES_OF_68),
+        default=68,
+        help='marks to write: 68, or the 7 that are detected (default: 68)',
+    )
+    parser.add_argument(
+        '--lists',
+        action='store_true',
+        help="split by the folders into 300-W's lists: train, common, "
+        'challenging, full, test',
+    )
+    parser.add_argument(
+        '--val',
+        type=_percent,
+        default=0.0,
+        metavar='PERCENT',
+        help='take this part of the photos for training, with all their '
+        'faces, for a split val (default: 0)',
     )
     args = parser.parse_args()
     main_guard(lambda: convert(**vars(args)))

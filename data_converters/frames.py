@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import threading
 from collections.abc import Iterable
@@ -37,6 +38,20 @@ def frame_ids(stems: Iterable[str]) -> list[int]:
 def frame_name(frame_id: int) -> str:
     """File name of an extracted frame, 1-based as in 300-VW."""
     return f'{frame_id + 1:06d}.jpg'
+
+
+def is_whole_jpeg(path: Path) -> bool:
+    """Whether a file is there and ends as a JPEG file does.
+
+    A machine that lost its power may leave a file that was written short.
+    Only the end is looked at, which is less work than to decode it.
+    """
+    try:
+        with path.open('rb') as stream:
+            stream.seek(-2, os.SEEK_END)
+            return stream.read() == b'\xff\xd9'
+    except OSError:
+        return False
 
 
 def read_fps(video: Path) -> float | None:

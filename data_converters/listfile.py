@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 
 from data_converters.errors import DataError
+
+Table = Mapping[str, Mapping[str, str]]
 
 
 def read_table(
@@ -68,3 +71,23 @@ def read_table(
             )
         table[row[key]] = row
     return table
+
+
+def check_disjoint(table: Table, path: str | PathLike) -> None:
+    """Refuse a list with a subject on both sides of a split.
+
+    Args:
+        table: Rows with the columns ``subject`` and ``split``.
+        path: The list, for the error's sentence.
+
+    Raises:
+        DataError: A subject is in two splits.
+    """
+    side: dict[str, str] = {}
+    for row in table.values():
+        first = side.setdefault(row['subject'], row['split'])
+        if first != row['split']:
+            raise DataError(
+                f'{path}: the subject {row["subject"]} is in both '
+                f'{first} and {row["split"]}; keep it on one side'
+            )

@@ -58,7 +58,7 @@ def read_pts(
             if header[1].lower() == 'n_points' and header[2].isdecimal():
                 declared = int(header[2])
         elif line.strip():
-            points.append(_pair(line, path))
+            points.append(parse_pair(line, path))
 
     for count in (declared, len(points)):
         if count != num_points:
@@ -69,7 +69,12 @@ def read_pts(
     return np.array(points, dtype=np.float64) - base
 
 
-def _pair(line: str, path: Path) -> list[float]:
+def parse_pair(line: str, path: Path) -> list[float]:
+    """The two numbers of a line.
+
+    Raises:
+        DataError: They are not two, no numbers, or not finite.
+    """
     try:
         x, y = (float(token) for token in line.split())
     except ValueError:

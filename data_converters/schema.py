@@ -25,6 +25,9 @@ VERSION = '1.0'
 SEVEN_OF_68 = (36, 39, 42, 45, 30, 48, 54)
 SEVEN_OF_21 = (6, 8, 9, 11, 14, 17, 19)
 
+# Which of 68 marks are written, by how many.
+CHOICES_OF_68 = {68: tuple(range(68)), 7: SEVEN_OF_68}
+
 # AFLW's codes in the order of its feature_id, which starts at 1. L and R are
 # the image's sides: LELC is the left corner of the eye on the left.
 NAMES_21 = (
@@ -217,6 +220,7 @@ class DatasetWriter:
         *,
         video_id: int | None = None,
         frame_id: int | None = None,
+        group: str | None = None,
     ) -> int:
         """Add a still, or a frame of a video, and return its id.
 
@@ -226,6 +230,7 @@ class DatasetWriter:
             height: Height in pixels.
             video_id: From :meth:`add_video`; None for a still.
             frame_id: 0-based position in the video; None for a still.
+            group: The part of a data set that it is from, if that matters.
         """
         image: dict[str, Any] = {
             'id': len(self._images) + 1,
@@ -235,6 +240,8 @@ class DatasetWriter:
         }
         if video_id is not None:
             image.update(video_id=video_id, frame_id=frame_id)
+        if group is not None:
+            image['group'] = group
         self._images.append(image)
         return image['id']
 

@@ -3,6 +3,10 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -458,6 +462,21 @@ def test_reused_folder_that_lacks_frames_is_named(tree, face):
         convert(tree.src, tree.dst)
 
 
+@pytest.mark.parametrize('size', [0, 1, 300])
+def test_reused_frame_that_is_cut_short_is_named(tree, size):
+    tree.avi('001', frames=2)
+    convert(tree.src, tree.dst)
+    frame = tree.dst / 'frames' / '001' / '000002.jpg'
+    whole = frame.read_bytes()
+    assert len(whole) > 300
+    frame.write_bytes(whole[:size])
+    with pytest.raises(DataError, match=r'001: .*000002\.jpg, or with a part'):
+        convert(tree.src, tree.dst)
+    shutil.rmtree(frame.parent)
+    convert(tree.src, tree.dst)
+    assert frame.read_bytes() == whole
+
+
 def test_failure_keeps_the_earlier_json(tree):
     tree.avi('001', frames=2)
     path = convert(tree.src, tree.dst)['train']
@@ -499,6 +518,15 @@ def test_real_300vw_frames(shared, tmp_path, load):
     assert (first['width'], first['height']) == (1280, 720)
     # The file's first mark, 743.224 197.764, is 1-based.
     assert data['annotations'][0]['keypoints'][:3] == [742.224, 196.764, 2]
+    # 401's frame 731 is on the list, 732 is not.
+    written = convert(
+        source, tmp_path / 'dst', protocol='all', skip_unused=True
+    )
+    assert [i['frame_id'] for i in load(written['all'])['images']] == [
+        5,
+        8,
+        731,
+    ]
 
 
 def test_real_youtube_faces(shared, tmp_path, load):
@@ -531,6 +559,112 @@ def test_real_youtube_faces(shared, tmp_path, load):
             first = marks.read_text().splitlines()[3].split()
             assert points_of(annotation)[0].tolist() == [*map(float, first)]
     assert frames == sum(int(row['frames']) for row in chosen)
+
+
+@pytest.mark.parametrize('layout', ['avi', 'extracted'])
+def test_unused_frames_are_left_out(tree, load, capsys, face, layout):
+    # 540 has 744 746-750 on the list, and 001 is not on it.
+    stems = [f'{number:06d}' for number in (743, 744, 745, 746)]
+    tree.extracted('540', stems)
+    tree.extracted('001', stems)
+    if layout == 'avi':
+        shutil.rmtree(tree.src / '540' / 'imgs')
+        film(tree.src / '540' / 'vid.avi', 746)
+    before = convert(tree.src, tree.dst, protocol='all')['all'].read_bytes()
+    assert b'unused' not in before
+    written = convert(tree.src, tree.dst, protocol='all', skip_unused=True)
+    data = load(written['all'])
+    found = [(i['video_id'], i['frame_id']) for i in data['images']]
+    assert found == [(1, n) for n in (742, 743, 744, 745)] + [
+        (2, 742),
+        (2, 744),
+    ]
+    assert data['info']['unused_frames_left_out'] == 2
+    printed = capsys.readouterr().out
+    assert 'all: 2 frames of the common list left out' in printed
+    # The frames stay where they are: without the option it is as before.
+    written = convert(tree.src, tree.dst, protocol='all')
+    assert written['all'].read_bytes() == before
+
+
+def film(path, frames: int) -> None:
+    writer = cv2.VideoWriter(
+        str(path), cv2.VideoWriter_fourcc(*'MJPG'), 25, (64, 48)
+    )
+    for _ in range(frames):
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+
+
+def test_video_of_unused_frames_alone(tree, load):
+    tree.extracted('540', ['000744', '000746'])
+    tree.extracted('541')
+    data = load(convert(tree.src, tree.dst, skip_unused=True)['test'])
+    assert [video['name'] for video in data['videos']] == ['541']
+    assert data['info']['counts']['subjects'] == 1
+
+
+def test_seven_marks_have_the_box_of_all(tree, load):
+    tree.extracted('001')
+    whole = load(convert(tree.src, tree.dst)['train'])
+    seven = load(convert(tree.src, tree.dst, points=7)['train'])
+    assert len(seven['categories'][0]['keypoints']) == 7
+    for one, other in zip(whole['annotations'], seven['annotations']):
+        chosen = points_of(one)[[36, 39, 42, 45, 30, 48, 54]]
+        np.testing.assert_array_equal(points_of(other), chosen)
+        for key in ('bbox', 'area', 'center', 'scale', 'box_size'):
+            assert one[key] == other[key]
+    with pytest.raises(ValueError, match='points 5 is neither 68 nor 7'):
+        convert(tree.src, tree.dst, points=5)
+
+
+# Kills itself when it is about to write the given picture.
+KILLED = """
+import os, signal, sys
+import cv2
+from data_converters import convert_300vw
+
+write, seen = cv2.imwrite, []
+def imwrite(path, *rest):
+    seen.append(path)
+    if len(seen) == int(sys.argv[3]):
+        with open(path, 'wb') as stream:
+            stream.write(b'half a pic')
+        os.kill(os.getpid(), signal.SIGKILL)
+    return write(path, *rest)
+cv2.imwrite = imwrite
+convert_300vw.convert(sys.argv[1], sys.argv[2], workers=1)
+"""
+
+
+def test_killed_run_goes_on_to_the_same_bytes(tree):
+    for name in ('001', '002', '003'):
+        tree.avi(name, frames=4)
+    # In the middle of the second video.
+    arguments = [tree.src, tree.dst, 6]
+    done = subprocess.run(
+        [sys.executable, '-c', KILLED, *map(str, arguments)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    frames = tree.dst / 'frames'
+    assert sorted(p.name for p in frames.iterdir()) == ['001', '002.part']
+    assert not (tree.dst / 'annotations').exists()
+    stamp = (frames / '001' / '000001.jpg').stat().st_mtime_ns
+
+    convert(tree.src, tree.dst)
+    assert (frames / '001' / '000001.jpg').stat().st_mtime_ns == stamp
+    fresh = tree.src.parent / 'fresh'
+    convert(tree.src, fresh)
+    contents = [
+        {path.relative_to(root): data for path, data in snapshot(root).items()}
+        for root in (tree.dst, fresh)
+    ]
+    assert contents[0] == contents[1]
+    # 3 videos of 4 frames and the JSON
+    assert len(contents[0]) == 13
 
 
 def test_leftovers_of_an_interrupted_placing(tree, monkeypatch):

@@ -7,6 +7,8 @@ import pytest
 
 from data_converters import splits
 
+ALL = splits.ALL_VIDEOS
+
 
 def test_sizes_and_borders():
     categories = splits.TEST_CATEGORIES
@@ -54,3 +56,21 @@ def test_lists_are_the_published_ones(shared):
     assert list(splits.OFFICIAL_TRAIN) == published['train']
     for category, names in splits.TEST_CATEGORIES.items():
         assert list(names) == published[f'test_cat{category}']
+    broken = published['broken_frames']
+    for name in published['all']:
+        listed = {number - 1 for number in broken.get(name, ())}
+        assert splits.unused_frames(name) == listed
+
+
+def test_unused_frames_by_hand():
+    # 722-724 727-731 ... in the files' numbers, which begin with 1.
+    frames = splits.unused_frames('401')
+    assert min(frames) == 721 and len(frames) == 120
+    assert {723, 726, 730} <= frames and not {724, 725, 731} & frames
+    assert splits.unused_frames('001') == frozenset()
+    sizes = {name: len(splits.unused_frames(name)) for name in ALL}
+    assert sum(sizes.values()) == 2127
+    assert sum(size > 0 for size in sizes.values()) == 16
+    # All of them are in videos for testing.
+    train = splits.OFFICIAL_TRAIN
+    assert not any(sizes[name] for name in train)
