@@ -1,12 +1,17 @@
 """Clips of T frames for training, whole videos for testing."""
 
+import logging
 import os.path as osp
 import random
 from contextlib import contextmanager
-from typing import Any, Iterator, Optional
+from itertools import chain
+from typing import Any, Iterator, NoReturn, Optional
 
+import cv2
+import mmcv
 import numpy as np
 import torch
+from mmengine import fileio
 from mmengine.dataset import force_full_init
 from mmengine.logging import print_log
 from mmpose.datasets.datasets.face import Face300VWDataset
@@ -15,6 +20,10 @@ from mmpose.registry import DATASETS
 from rednet_mm.datasets.clip_sampling import sample_clip
 from rednet_mm.datasets.metainfo import FACE_68
 from rednet_mm.errors import UserError
+
+# How many other clips are tried in place of one that cannot be read: of its
+# track, then of its subject, then of all.
+TRIES = 30
 
 # What a data sample says of itself beside MMPose's fields.
 TRACK_KEYS = (
@@ -43,6 +52,11 @@ class VideoClipDataset(Face300VWDataset):
     each frame with the same random draws, so a transform is one and the same
     on every frame of a clip. Videos shorter than a clip are left out.
 
+    A frame that cannot be read stops no training: its clip is replaced by
+    another of the same track, or else of the same subject, so that no
+    subject comes twice into a batch, or else by any. The first to meet such
+    a frame, of all workers of a process, warns and names it.
+
     In testing an item is a frame, as in MMPose's data sets; with
     :class:`VideoBatchSampler` and :class:`VideoTestLoop` the frames of a
     video come in order and the network keeps its state.
@@ -59,7 +73,8 @@ class VideoClipDataset(Face300VWDataset):
     Raises:
         FileNotFoundError: if there is no annotation file.
         UserError: if no video is as long as a clip, or a face is there
-            twice in a frame.
+            twice in a frame; from an item, if a frame (testing) or nearly
+            everything (training) cannot be read.
     """
 
     METAINFO: dict = FACE_68
@@ -138,6 +153,18 @@ class VideoClipDataset(Face300VWDataset):
             tracks = self._long_enough(tracks)
         # Places of the frames of each track in the list of frames.
         self.tracks = tracks
+        # Which files cannot be read, known to all workers; several faces may
+        # be of one file.
+        numbers: dict[str, int] = {}
+        self._file_of = np.array(
+            [
+                numbers.setdefault(info['img_path'], len(numbers))
+                for info in self.data_list
+            ]
+        )
+        self._unreadable = torch.zeros(
+            len(numbers), dtype=torch.bool
+        ).share_memory_()
         # A subject, or where it is not known the track itself, as a number.
         labels = [self.data_list[t[0]]['subject_label'] for t in tracks]
         self._track_subjects = [
@@ -201,20 +228,55 @@ class VideoClipDataset(Face300VWDataset):
         Args:
             item (int): Any multiple of ``len(self)`` plus the index.
         """
+        track, backwards = self._track_of(item)
+        return self._draw_clip(track, backwards, np.random.default_rng(item))
+
+    def _track_of(self, item: int) -> tuple[int, bool]:
+        """The track of a training item, and whether it runs backwards."""
         track, copy = divmod(item % len(self), self.clips_per_track)
+        return track, copy >= self.clips_per_video
+
+    def _draw_clip(
+        self, track: int, backwards: bool, rng: np.random.Generator
+    ) -> list[int]:
         frames = self.tracks[track]
-        rng = np.random.default_rng(item)
-        backwards = copy >= self.clips_per_video
         places = sample_clip(len(frames), self.clip_length, rng, backwards)
         return [frames[place] for place in places]
+
+    def _other_clips(self, item: int) -> Iterator[list[int]]:
+        """Clips in place of one that cannot be read, the nearest first.
+
+        They too depend on the item's number alone.
+        """
+        rng = np.random.default_rng([item, 1])
+        track, backwards = self._track_of(item)
+        subjects = np.array(self._track_subjects)
+        same = np.flatnonzero(subjects == subjects[track])
+        for pool in ([track], same[same != track], range(len(self.tracks))):
+            for _ in range(TRIES if len(pool) else 0):
+                other = pool[int(rng.integers(len(pool)))]
+                yield self._draw_clip(int(other), backwards, rng)
 
     def prepare_data(self, idx: int) -> Any:
         """A frame (testing) or a clip (training) through the pipeline."""
         if self.test_mode:
             return self._prepare_frame(idx)
+        for places in chain([self.clip_frames(idx)], self._other_clips(idx)):
+            if self._unreadable[self._file_of[places]].any():
+                continue
+            try:
+                return self._prepare_clip(idx, places)
+            except _UnreadableFrame:
+                continue
+        raise UserError(
+            f'{self.ann_file}: one clip after the other holds a frame that '
+            'cannot be read; look at the data with tools/check_dataset.py'
+        )
+
+    def _prepare_clip(self, item: int, places: list[int]) -> Optional[dict]:
         packed = []
-        for place in self.clip_frames(idx):
-            with _same_draw(idx):
+        for place in places:
+            with _same_draw(item):
                 packed.append(self._prepare_frame(place))
         if any(frame is None for frame in packed):
             return None
@@ -226,10 +288,49 @@ class VideoClipDataset(Face300VWDataset):
     def _prepare_frame(self, place: int) -> Any:
         info = self.get_data_info(place)
         about = {key: info[key] for key in TRACK_KEYS}
-        packed = self.pipeline(info)
+        try:
+            packed = self.pipeline(info)
+        except Exception as error:
+            # Whatever a transform raises is its own fault where the frame
+            # can be read.
+            fault = _fault_of(info['img_path'])
+            if fault is None:
+                raise
+            self._give_up(place, f'{info["img_path"]} {fault}', error)
         if packed is not None and 'data_samples' in packed:
             packed['data_samples'].set_metainfo(about)
         return packed
+
+    def _give_up(self, place: int, fault: str, error: Exception) -> NoReturn:
+        """Testing ends at an unreadable frame, training goes round it."""
+        if self.test_mode:
+            raise UserError(
+                f'{fault}; get it again, or convert the data without it'
+            ) from error
+        file = self._file_of[place]
+        if not self._unreadable[file]:
+            self._unreadable[file] = True
+            print_log(
+                f'{fault}; its clips are replaced by others',
+                'current',
+                logging.WARNING,
+            )
+        raise _UnreadableFrame(fault) from error
+
+
+class _UnreadableFrame(Exception):
+    """A frame of a training clip cannot be read."""
+
+
+def _fault_of(path: str) -> Optional[str]:
+    """What keeps an image from being read, None where nothing does."""
+    try:
+        picture = mmcv.imfrombytes(fileio.get(path))
+    except FileNotFoundError:
+        return 'does not exist'
+    except (OSError, cv2.error):
+        picture = None
+    return 'cannot be decoded' if picture is None else None
 
 
 @contextmanager
