@@ -323,3 +323,30 @@ def test_one_shot_models_have_no_way_in_for_a_map():
     start = dict(init_from='mean', mean_shape=MEAN)
     model = build_model(tiny_model_cfg(steps=('reg',), **start))
     assert hasattr(model.backbone, 'feedback_unit')
+
+
+def test_detection_begins_at_the_share_of_the_discs():
+    model = build_model(tiny_model_cfg(steps=('det', 'det')))
+    # Radius 1.5 on 32 x 32: 7.07 of 1024 pixels, each of weight 10. The
+    # odds are 10 * 0.0069 / 0.9931 = 0.0695.
+    bias = model.head.final['det'].bias
+    assert bias.exp().tolist() == pytest.approx([0.0695] * 7, rel=1e-3)
+
+
+def test_channels_of_a_detection_come_apart():
+    # A few steps on one batch: each map must find its own landmark. From
+    # responses of one half all maps stay alike for hundreds of steps.
+    model = build_model(tiny_model_cfg(steps=('det',))).train()
+    frames, samples = clips(2, 2), random_samples(4)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    for _ in range(25):
+        loss = model(frames, samples, mode='loss')['loss_det_0']
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        places = model.head.locate(model.unroll(frames)[0][-1])[0]
+    truth = torch.cat([s.gt_instance_labels.keypoint_labels for s in samples])[
+        :, list(model.head.det_indices)
+    ]
+    assert (places - truth).norm(dim=-1).median() < 4

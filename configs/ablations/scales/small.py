@@ -1,4 +1,4 @@
-"""Small: ResNet-18, 128x128, on real faces, a few epochs on a CPU.
+"""Small: ResNet-18, 64x64, on real faces, a few epochs on a CPU.
 
 Stills of 300-W's training part (AFW, Helen, LFPW) stand in for AFLW, Helen
 and LFPW, YouTube Faces in 300-VW's layout for LFW and 300-VW. Neither has yaw
@@ -11,7 +11,7 @@ Data: python data_converters/convert_300w.py SRC data/300w
 
 depth = 18
 pretrained = False
-input_size = 128
+input_size = 64
 num_workers = 1
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01),

@@ -1,5 +1,6 @@
 """The last convolution of each kind, its losses and its decoding."""
 
+import math
 from typing import Any, Optional, Sequence
 
 import torch
@@ -70,6 +71,23 @@ class REDNetHead(BaseHead):
             self.losses['reg'] = MODELS.build(
                 loss_reg or dict(type='ResponseMapL2Loss')
             )
+
+    def init_weights(self) -> None:
+        """As in MMEngine; a detection begins at the share of the discs.
+
+        The first responses are what the weighted cross-entropy would have
+        where nothing is known of the frame, as in focal loss (Lin et al.,
+        2017, section 3.3). Beginning at one half, all channels first learn
+        the background, and with it one and the same map: they stay alike for
+        hundreds of iterations, with all landmarks in each.
+        """
+        super().init_weights()
+        if 'det' in self.steps:
+            width, height = self.decoder.response_size
+            share = math.pi * self.decoder.radius**2 / (width * height)
+            weight = getattr(self.losses['det'], 'foreground_weight', 1.0)
+            odds = weight * share / (1 - share)
+            nn.init.constant_(self.final['det'].bias, math.log(odds))
 
     def forward(self, feats: Tensor, step: int = -1) -> Tensor:
         """Raw output of a step: logits (detection) or maps (regression).
