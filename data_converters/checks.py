@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 
 from data_converters.errors import DataError
+from data_converters.frames import read_frames, split_frame_name
 from data_converters.parallel import run_parallel
 
 # The longer side of a face's box, in pixels, below which it is called tiny.
@@ -204,11 +205,41 @@ def read_pictures(
         workers: Number of threads; None means one per core, at most 4.
     """
 
-    def read(name: str, stop: threading.Event) -> Picture:
-        return read_picture(root / name)
+    # Frames that stayed in their videos, by video.
+    inside: dict[str, dict[int, str]] = {}
+    for name in names:
+        place = split_frame_name(name)
+        if place is not None:
+            inside.setdefault(place[0], {})[place[1]] = name
+    files = [name for name in names if split_frame_name(name) is None]
 
-    pictures = run_parallel(read, names, workers=workers, label='images')
-    return dict(zip(names, pictures))
+    def read(name: str, stop: threading.Event) -> dict[str, Picture]:
+        if name in inside:
+            return _read_video(root / name, inside[name])
+        return {name: read_picture(root / name)}
+
+    items = [*inside, *files]
+    found: dict[str, Picture] = {}
+    for some in run_parallel(read, items, workers=workers, label='images'):
+        found |= some
+    return {name: found[name] for name in names}
+
+
+def _read_video(video: Path, names: Mapping[int, str]) -> dict[str, Picture]:
+    """Decode the frames of a video that have these names by number."""
+    if not video.is_file():
+        return dict.fromkeys(names.values(), Picture())
+    # What cannot be decoded is there all the same.
+    found = dict.fromkeys(names.values(), Picture(digest=str(video)))
+    try:
+        for number, frame in read_frames(video, names):
+            digest = hashlib.blake2b(frame.tobytes(), digest_size=16)
+            found[names[number]] = Picture(
+                frame.shape[1], frame.shape[0], digest.hexdigest()
+            )
+    except DataError:
+        pass
+    return found
 
 
 # -- one file ---------------------------------------------------------------
@@ -818,7 +849,9 @@ def _numbers(value: Any) -> np.ndarray:
 
 def _numbered(file_name: str) -> tuple[str, int]:
     """What stays of a frame's path, and the number at its stem's end."""
-    stem, _ = os.path.splitext(file_name)
+    stem = file_name
+    if split_frame_name(file_name) is None:
+        stem, _ = os.path.splitext(file_name)
     text = stem.rstrip('0123456789')
     number = stem[len(text) :]
     return (text, int(number)) if number else (stem, -1)

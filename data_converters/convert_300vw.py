@@ -3,7 +3,10 @@
 Source: ``NNN/vid.avi`` and ``NNN/annot/000001.pts ...`` as released, or the
 extracted layout ``NNN/imgs/000001.jpg ...`` and ``NNN/annot/*.pts``; each
 video is looked at by itself, and where both are there ``imgs`` is taken.
-Result: ``DST/annotations/*.json`` and ``DST/frames/NNN``.
+Result: ``DST/annotations/*.json`` and ``DST/frames/NNN``, the frames of
+``vid.avi`` as JPEG files; or, with ``--frames avi``, ``DST/videos/NNN.avi``
+and files ``videos/NNN.avi#12`` in the JSON (frame 12, from 0), which
+LoadVideoFrame in place of LoadImage reads in a pipeline.
 
     python data_converters/convert_300vw.py SRC DST --protocol official
 """
@@ -25,7 +28,9 @@ from data_converters.frames import (
     frame_ids,
     frame_name,
     is_whole_jpeg,
+    measure_video,
     read_fps,
+    video_frame_name,
 )
 from data_converters.images import (
     IMAGE_SUFFIXES,
@@ -33,6 +38,7 @@ from data_converters.images import (
     check_folders,
     files_by_stem,
     image_size,
+    place_file,
     place_folder,
 )
 from data_converters.listfile import Table, check_disjoint, read_table
@@ -53,6 +59,9 @@ from data_converters.splits import (
 )
 
 PROTOCOL_NAMES = (*PROTOCOLS, 'csv', 'all')
+
+# What becomes of the frames of a vid.avi.
+FRAME_MODES = ('jpg', 'avi')
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,7 @@ class PlacedVideo:
     """Where a video's frames are, by 0-based frame number.
 
     Attributes:
-        names: File names in ``DST/frames/NAME``.
+        names: File names relative to ``DST``.
         sizes: Width and height in pixels.
         note: What was left out, or an empty text.
     """
@@ -105,6 +114,7 @@ def convert(
     images: str = 'link',
     points: int = 68,
     skip_unused: bool = False,
+    frames: str = 'jpg',
 ) -> dict[str, Path]:
     """Convert a data set in 300-VW's layout.
 
@@ -123,12 +133,16 @@ def convert(
         quality: JPEG quality of extracted frames. Frames of an earlier
             run keep theirs.
         workers: Number of threads; None means one per core, at most 4.
-        images: ``link`` or ``copy`` the images of the extracted layout.
+        images: ``link`` or ``copy`` the images of the extracted layout,
+            and the videos that stay whole.
         points: 68, or 7 for eye corners, nose tip and mouth corners only;
             the box is that of the 68 either way.
         skip_unused: Leave out the frames of 300-VW's test that are
             commonly left out (:func:`.splits.unused_frames`). Those beside
             them keep their numbers.
+        frames: ``jpg`` to extract the frames of ``vid.avi``, or ``avi`` to
+            leave them in it; each video is decoded once then, to see that
+            they are there.
 
     Returns:
         The written JSON file of each split.
@@ -136,14 +150,19 @@ def convert(
     Raises:
         DataError: The source, a list or a file is not as described; no
             JSON file has been written then.
-        ValueError: ``protocol`` or ``points`` is none of the above.
+        ValueError: ``protocol``, ``points`` or ``frames`` is none of the
+            above.
     """
     src, dst = Path(src), Path(dst)
     if protocol not in PROTOCOL_NAMES:
         raise ValueError(f'protocol {protocol!r} is not in {PROTOCOL_NAMES}')
     if points not in CHOICES_OF_68:
         raise ValueError(f'points {points} is neither 68 nor 7')
+    if frames not in FRAME_MODES:
+        raise ValueError(f'frames {frames!r} is not in {FRAME_MODES}')
     check_folders(src, dst, 'frames')
+    if frames == 'avi':
+        check_folders(src, dst, 'videos')
     table = _read_subjects(subjects, protocol)
     splits = _choose(src, protocol, table, subjects)
 
@@ -154,9 +173,12 @@ def convert(
     ]
 
     def place(video: Video, stop: threading.Event) -> PlacedVideo:
-        return _place(
-            video, dst / 'frames' / video.name, quality, images, stop
-        )
+        if video.images is not None:
+            return _place_images(video, video.images, dst, images, stop)
+        assert video.avi is not None
+        if frames == 'avi':
+            return _place_video(video, video.avi, dst, images, stop)
+        return _extract(video, video.avi, dst, quality, stop)
 
     results = run_parallel(place, videos, workers=workers, label='frames')
     for result in results:
@@ -355,49 +377,70 @@ def _check_video(folder: Path, base: int) -> Video:
     )
 
 
-def _place(
-    video: Video, target: Path, quality: int, mode: str, stop: threading.Event
+def _place_images(
+    video: Video,
+    images: dict[int, Path],
+    dst: Path,
+    mode: str,
+    stop: threading.Event,
 ) -> PlacedVideo:
-    """Bring the frames of a video to ``target`` and measure them."""
-    if video.avi is not None:
-        return _extract(video, video.avi, target, quality, stop)
-
-    assert video.images is not None
+    """Link or copy frames that are images already, and measure them."""
     sizes: dict[int, tuple[int, int]] = {}
-    for frame, path in video.images.items():
+    for frame, path in images.items():
         if stop.is_set():
             break
         sizes[frame] = image_size(path)
-    names = {frame: path.name for frame, path in video.images.items()}
-    folder = next(iter(video.images.values())).parent
-    place_folder(folder, target, names.values(), mode)
+    inner = f'frames/{video.name}'
+    folder = next(iter(images.values())).parent
+    files = [path.name for path in images.values()]
+    place_folder(folder, dst / inner, files, mode)
+    names = {frame: f'{inner}/{path.name}' for frame, path in images.items()}
     note = ''
     if video.unmarked:
         note = f'{video.name}: {video.unmarked} images without marks left out'
     return PlacedVideo(names, sizes, note)
 
 
-def _extract(
-    video: Video, avi: Path, target: Path, quality: int, stop: threading.Event
+def _place_video(
+    video: Video, avi: Path, dst: Path, mode: str, stop: threading.Event
 ) -> PlacedVideo:
+    """Link or copy a video whose frames stay in it, and measure it."""
+    extra, size = measure_video(avi, max(video.marks) + 1, stop)
+    inner = f'videos/{video.name}{avi.suffix}'
+    place_file(avi, dst / inner, mode)
+    names = {frame: video_frame_name(inner, frame) for frame in video.marks}
+    return PlacedVideo(names, dict.fromkeys(names, size), _note(video, extra))
+
+
+def _note(video: Video, extra: int) -> str:
+    if not extra:
+        return ''
+    return f'{video.name}: {extra} frames beyond the marks left out'
+
+
+def _extract(
+    video: Video, avi: Path, dst: Path, quality: int, stop: threading.Event
+) -> PlacedVideo:
+    """Extract the frames of a video, or find those of an earlier run."""
     note = ''
-    names = {frame: frame_name(frame) for frame in video.marks}
+    inner = f'frames/{video.name}'
+    target = dst / inner
+    names = {frame: f'{inner}/{frame_name(frame)}' for frame in video.marks}
     if target.is_symlink() or not target.is_dir():
         count = max(video.marks) + 1
-        extra = extract_frames(avi, target, count, quality, stop)
-        if extra:
-            note = f'{video.name}: {extra} frames beyond the marks left out'
+        note = _note(video, extract_frames(avi, target, count, quality, stop))
     else:
         for name in names.values():
             if stop.is_set():
                 break
-            if not is_whole_jpeg(target / name):
+            if not is_whole_jpeg(dst / name):
                 raise DataError(
-                    f'{target}: an earlier run left it without {name}, or '
-                    'with a part of it; remove the folder and run again'
+                    f'{target}: an earlier run left it without '
+                    f'{Path(name).name}, or with a part of it; remove the '
+                    'folder and run again'
                 )
     # All frames of a stream are of one size.
-    size = image_size(target / names[min(names)])
+    size = image_size(dst / names[min(names)])
     return PlacedVideo(names, dict.fromkeys(names, size), note)
 
 
@@ -428,7 +471,7 @@ def _add_video(
     )
     for frame, marks in video.marks.items():
         image_id = writer.add_image(
-            f'frames/{video.name}/{placed.names[frame]}',
+            placed.names[frame],
             *placed.sizes[frame],
             video_id=video_id,
             frame_id=frame,
@@ -497,7 +540,15 @@ def main() -> None:
         '--images',
         choices=PLACE_MODES,
         default='link',
-        help='link or copy images that are already extracted (default: link)',
+        help='link or copy images that are already extracted, and videos '
+        '(default: link)',
+    )
+    parser.add_argument(
+        '--frames',
+        choices=FRAME_MODES,
+        default='jpg',
+        help='extract the frames of vid.avi as JPEG files, or leave them in '
+        'it and read them from there with LoadVideoFrame (default: jpg)',
     )
     parser.add_argument(
         '--points',

@@ -132,7 +132,8 @@ def convert(
             read.
         dst: The folder to fill; it may exist.
         points: 21, or 7 for eye corners, nose tip and mouth corners only
-            (``feature_id`` 7, 9, 10, 12, 15, 18, 20).
+            (``feature_id`` 7, 9, 10, 12, 15, 18, 20); the box is that of
+            the 21 either way.
         min_points: A face with fewer visible marks, of the 21 or 7, is
             left out. None means a third: 7 of 21, 3 of 7. A profile shows
             about 12 and 4.
@@ -436,11 +437,11 @@ def _part(
 
 
 def _enough(face: Face, chosen: list[int], fewest: int) -> bool:
-    """Whether enough marks are visible, and they span a box."""
-    seen = face.marks[chosen][face.visible[chosen]]
-    return len(seen) >= fewest and bool(
-        (np.ptp(seen.round(3), axis=0) > 0).all()
-    )
+    """Whether enough marks are visible, and a face's marks span a box."""
+    if face.visible[chosen].sum() < fewest:
+        return False
+    seen = face.marks[face.visible]
+    return bool((np.ptp(seen.round(3), axis=0) > 0).all())
 
 
 def _first_time() -> Callable[[Face], bool]:
@@ -492,6 +493,7 @@ def _add_faces(
             image_ids[photo],
             face.marks[chosen],
             visible=face.visible[chosen],
+            box_marks=face.marks[face.visible],
             box_size=face.box_size,
             pose=face.pose,
             face_id=face.face_id,

@@ -49,7 +49,7 @@ from data_converters.images import (
 )
 from data_converters.parallel import run_parallel
 from data_converters.pts import read_pts
-from data_converters.schema import SEVEN_OF_68, DatasetWriter
+from data_converters.schema import SEVEN_OF_68, DatasetWriter, face_box
 
 MARKS_FORMS = ('ten', 'five', 'seven', 'pts')
 
@@ -178,11 +178,12 @@ def convert(
     imageless = 0
     if as_files:
         form, found = 'pts', _read_files(marks, files, base)
+        _check_order(marks, np.stack(list(found.values())))
     else:
         table = _read_list(marks)
         form, read = _choose(table, marks_form)
+        _check_order(marks, read)
         found, imageless = _match(table, read - base, files)
-    _check_order(marks, np.stack(list(found.values())))
 
     people: dict[str, list[str]] = {}
     for name in files:
@@ -289,12 +290,14 @@ def _read_files(
 
 def _read_seven(path: Path, base: int) -> np.ndarray:
     try:
-        return read_pts(path, 68, base)[list(SEVEN_OF_68)]
+        seven = read_pts(path, 68, base)[list(SEVEN_OF_68)]
     except DataError as error:
         try:
-            return read_pts(path, 7, base)
+            seven = read_pts(path, 7, base)
         except DataError:
             raise error from None
+    face_box(seven, path)
+    return seven
 
 
 def _read_list(path: Path) -> MarksList:
@@ -438,6 +441,7 @@ def _match(
                 f'{table.path}: line {line}: marks the same image as line '
                 f'{line_of[name]}; keep one of the two'
             )
+        face_box(points, f'{table.path}: line {line}')
         found[name], line_of[name] = points, line
     if not found:
         raise DataError(

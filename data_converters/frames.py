@@ -1,4 +1,4 @@
-"""Extracts the frames of a video file, resumably."""
+"""Names, counts and extracts the frames of a video file, resumably."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import math
 import os
 import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from data_converters.errors import DataError
 
@@ -40,6 +41,49 @@ def frame_name(frame_id: int) -> str:
     return f'{frame_id + 1:06d}.jpg'
 
 
+def video_frame_name(video: str, frame_id: int) -> str:
+    """Name of a frame that stays in its video, ``videos/001.avi#12``.
+
+    It is what the transform LoadVideoFrame reads.
+
+    Args:
+        video: Path of the video file relative to the data set's folder.
+        frame_id: 0-based number of the frame.
+    """
+    return f'{video}#{frame_id}'
+
+
+def split_frame_name(name: str) -> tuple[str, int] | None:
+    """The video and the frame of such a name, None for any other."""
+    video, sign, number = name.rpartition('#')
+    if sign and Path(video).suffix and number.isascii() and number.isdecimal():
+        return video, int(number)
+    return None
+
+
+def read_frames(
+    video: Path, numbers: Iterable[int]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Decode a video and give some of its frames, in order.
+
+    Args:
+        video: The video file.
+        numbers: 0-based numbers; those beyond the end are not given.
+
+    Raises:
+        DataError: The file cannot be opened as a video.
+    """
+    wanted = set(numbers)
+    capture = _open(video)
+    for number in range(max(wanted, default=-1) + 1):
+        if not capture.grab():
+            return
+        if number in wanted:
+            readable, frame = capture.retrieve()
+            if readable:
+                yield number, frame
+
+
 def is_whole_jpeg(path: Path) -> bool:
     """Whether a file is there and ends as a JPEG file does.
 
@@ -62,6 +106,40 @@ def read_fps(video: Path) -> float | None:
     """
     fps = _open(video).get(cv2.CAP_PROP_FPS)
     return round(fps, 3) if math.isfinite(fps) and fps > 0 else None
+
+
+def measure_video(
+    video: Path, count: int, stop: threading.Event
+) -> tuple[int, tuple[int, int]]:
+    """Decode a video once, to see that its frames are there.
+
+    Args:
+        video: The video file.
+        count: Number of frames that have marks, at least 1.
+        stop: Ends the work early when set.
+
+    Returns:
+        How many frames the video holds beyond ``count``, and its width and
+        height in pixels.
+
+    Raises:
+        DataError: The video cannot be opened or is shorter than ``count``.
+        CancelledError: ``stop`` was set.
+    """
+    capture = _open(video)
+    found = 0
+    size = (0, 0)
+    while capture.grab():
+        if stop.is_set():
+            raise CancelledError
+        if not found:
+            readable, frame = capture.retrieve()
+            if not readable:
+                break
+            size = (frame.shape[1], frame.shape[0])
+        found += 1
+    _check_length(video, found, count)
+    return found - count, size
 
 
 def extract_frames(
@@ -98,11 +176,7 @@ def extract_frames(
     part.mkdir(parents=True)
     try:
         found = _extract(video, part, count, quality, stop)
-        if found < count:
-            raise DataError(
-                f'{video}: has {found} frames where the marks need {count}; '
-                'get the video again or remove the marks beyond its end'
-            )
+        _check_length(video, found, count)
         if target.is_symlink():
             target.unlink()
         part.rename(target)
@@ -132,6 +206,14 @@ def _extract(
                 )
         found += 1
     raise CancelledError
+
+
+def _check_length(video: Path, found: int, count: int) -> None:
+    if found < count:
+        raise DataError(
+            f'{video}: has {found} frames where the marks need {count}; '
+            'get the video again or remove the marks beyond its end'
+        )
 
 
 def _open(video: Path) -> cv2.VideoCapture:

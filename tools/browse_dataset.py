@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from rednet_mm.apis import contact_sheet
 from rednet_mm.apis.drawing import draw_keypoints
-from rednet_mm.datasets import VideoClipDataset
+from rednet_mm.datasets import LoadVideoFrame, VideoClipDataset
 from rednet_mm.engine.launch import existing_config, one_sentence_errors
 from rednet_mm.errors import UserError
 
@@ -118,9 +118,11 @@ def originals(dataset: Any, item: int) -> Iterator[Picture]:
     places = [item]
     if isinstance(dataset, VideoClipDataset) and not dataset.test_mode:
         places = dataset.clip_frames(item)
+    load = LoadVideoFrame(ignore_empty=True)
     for place in places:
         info = dataset.get_data_info(place)
-        image = cv2.imread(info['img_path'])
+        loaded = load(dict(img_path=info['img_path']))
+        image = loaded and loaded['img']
         if image is None:
             raise UserError(
                 f'{info["img_path"]} cannot be read; look at the data with '

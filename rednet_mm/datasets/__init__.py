@@ -1,6 +1,12 @@
-"""Video clips, samplers and landmark metainfo."""
+"""Video clips, samplers, transforms and landmark metainfo."""
 
 from .face import VideoClipDataset
 from .samplers import SubjectBatchSampler, VideoBatchSampler
+from .transforms import LoadVideoFrame
 
-__all__ = ['SubjectBatchSampler', 'VideoBatchSampler', 'VideoClipDataset']
+__all__ = [
+    'LoadVideoFrame',
+    'SubjectBatchSampler',
+    'VideoBatchSampler',
+    'VideoClipDataset',
+]

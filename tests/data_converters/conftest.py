@@ -11,6 +11,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from source_trees import (
+    AFLW_TEST,
+    AFLW_TRAIN,
+    AFLW_TRAIN_2,
+    LFW_NAMES,
+    Aflw,
+    annotate_helen,
+    fill_video,
+    helen_marks,
+    write_picture,
+)
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -134,3 +145,63 @@ def command_line():
         )
 
     return run
+
+
+@pytest.fixture
+def vw(tree):
+    """300-VW with the video 001 as released and 002 extracted."""
+    tree.avi('001', frames=3)
+    tree.extracted('002')
+    return tree
+
+
+@pytest.fixture
+def clips(tree):
+    """Folders of frames and marks of the videos one and two."""
+    fill_video(tree.src / 'one')
+    fill_video(tree.src / 'two')
+    return tree
+
+
+@pytest.fixture
+def stills(tree):
+    """Two faces of one photo in afw, one face in lfpw, one beside them."""
+    tree.still('afw/7_1.jpg')
+    tree.still('afw/7_2.jpg', shift=1)
+    tree.still('lfpw/image_0001.PNG', shift=2)
+    tree.still('single.jpeg', shift=3)
+    return tree
+
+
+@pytest.fixture
+def aflw(tree):
+    """Two photos for training, one with two faces, and one for testing."""
+    source = Aflw(tree)
+    for name in (AFLW_TRAIN_2, AFLW_TRAIN, AFLW_TEST):
+        source.photo(name)
+    source.face(40, AFLW_TRAIN)
+    # A profile without the right half, 10 marks; no rectangle.
+    profile = [*range(1, 4), *range(7, 10), 13, 14, 15, 18]
+    source.face(39, AFLW_TRAIN, profile, shift=0.5, yaw=-1.0, rect=False)
+    source.face(41, AFLW_TRAIN_2, yaw=None)
+    source.face(42, AFLW_TEST, yaw=1.8)
+    return source
+
+
+@pytest.fixture
+def lfw(tree):
+    """Two images of one person and one of another, without marks."""
+    for name in LFW_NAMES:
+        write_picture(tree.src / name)
+    return tree
+
+
+@pytest.fixture
+def helen(tree):
+    """Two images for training, one for testing, and their marks."""
+    names = {'train_1': '10_1', 'train_2': '9_2', 'test': '30_1'}
+    annotation = tree.src / 'annotation'
+    for i, (folder, stem) in enumerate(names.items()):
+        write_picture(tree.src / folder / f'{stem}.jpg')
+        annotate_helen(annotation, i + 1, stem, helen_marks(i))
+    return tree

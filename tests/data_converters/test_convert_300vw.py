@@ -294,98 +294,6 @@ def break_marks(tree):
     path.write_text(path.read_text().replace('68', '67', 1))
 
 
-# What to break in a source with the videos 001 (avi) and 002 (extracted),
-# the file the sentence begins with, and a part of it.
-BROKEN = {
-    'source is missing': (
-        lambda t: shutil.rmtree(t.src),
-        '',
-        'no such folder',
-    ),
-    'no videos': (
-        lambda t: [shutil.rmtree(p) for p in t.src.iterdir()],
-        '',
-        'holds no video folders',
-    ),
-    'no listed videos': (
-        lambda t: [p.rename(t.src / f'x{p.name}') for p in t.src.iterdir()],
-        '',
-        'holds none of the 114 videos',
-    ),
-    'no annot': (
-        lambda t: shutil.rmtree(t.src / '001' / 'annot'),
-        '001',
-        'has no folder annot',
-    ),
-    'empty annot': (
-        lambda t: [p.unlink() for p in (t.src / '001/annot').iterdir()],
-        '001/annot',
-        'holds no .pts files',
-    ),
-    'wrong number of points': (
-        break_marks,
-        '002/annot/000002.pts',
-        'has 67 points where 68 are expected',
-    ),
-    'marks in one point': (
-        lambda t: t.annotate('002', '000002', np.ones((68, 2))),
-        '002/annot/000002.pts',
-        'box around the marks is empty',
-    ),
-    'frame marked twice': (
-        lambda t: t.annotate('001', '1', np.eye(68)[:, :2]),
-        '001/annot/',
-        'marks the same frame as',
-    ),
-    'no frames': (
-        lambda t: (t.src / '001' / 'vid.avi').unlink(),
-        '001',
-        'has neither vid.avi nor a folder imgs',
-    ),
-    'not a video': (
-        lambda t: (t.src / '001' / 'vid.avi').write_bytes(b'not a video'),
-        '001/vid.avi',
-        'cannot be opened as a video',
-    ),
-    'video too short': (
-        lambda t: t.annotate('001', '000005', np.arange(136.0).reshape(68, 2)),
-        '001/vid.avi',
-        'has 3 frames where the marks need 5',
-    ),
-    'marks without image': (
-        lambda t: (t.src / '002' / 'imgs' / '000001.jpg').unlink(),
-        '002/annot/000001.pts',
-        'has no image in',
-    ),
-    'image unreadable': (
-        lambda t: (t.src / '002/imgs/000001.jpg').write_bytes(b'no image'),
-        '002/imgs/000001.jpg',
-        'is not a readable image',
-    ),
-    'image twice': (
-        lambda t: shutil.copy(
-            t.src / '002/imgs/000001.jpg', t.src / '002/imgs/000001.png'
-        ),
-        '002/imgs/000001.png',
-        'stands beside 000001.jpg',
-    ),
-}
-
-
-@pytest.mark.parametrize('case', BROKEN)
-def test_broken_source_is_named(tree, case):
-    change, where, says = BROKEN[case]
-    tree.avi('001', frames=3)
-    tree.extracted('002')
-    change(tree)
-    with pytest.raises(DataError) as caught:
-        convert(tree.src, tree.dst)
-    sentence = str(caught.value)
-    assert sentence.startswith(str(tree.src / where))
-    assert says in sentence and '; ' in sentence and '\n' not in sentence
-    assert tree.left_behind() == []
-
-
 def test_marks_are_checked_before_anything_is_extracted(tree):
     tree.avi('001', frames=3)
     tree.extracted('002')
@@ -395,46 +303,55 @@ def test_marks_are_checked_before_anything_is_extracted(tree):
     assert not tree.dst.exists()
 
 
-LISTS = {
-    'unknown video': (
-        'video,subject,split\na,A,train\nb,B,val\nc,C,val\n',
-        'names the video c, which is not in',
-    ),
-    'video not listed': (
-        'video,subject,split\na,A,train\n',
-        'has no row for the video b',
-    ),
-    'subject on both sides': (
-        'video,subject,split\na,A,train\nb,A,val\n',
-        'the subject A is in both train and val',
-    ),
-    'no split': ('video,subject\na,A\nb,B\n', "has no column 'split'"),
-    'no header': ('a,A,train\nb,B,val\n', "has no column 'video'"),
-    'empty': ('', "has no column 'video'"),
-    'twice': (
-        'video,subject,split\na,A,train\na,A,train\nb,B,val\n',
-        'names a twice',
-    ),
-    'empty cell': ('video,subject,split\na,,train\nb,B,val\n', 'row 1 has no'),
-    'short row': ('video,subject,split\na,A\nb,B,val\n', 'row 1 has no split'),
-    'split is a path': (
-        'video,subject,split\na,A,../x\nb,B,val\n',
-        'cannot be part of a file',
-    ),
-}
+@pytest.mark.parametrize('mode', ['link', 'copy'])
+def test_frames_stay_in_the_video(tree, load, capsys, mode):
+    tree.avi('001', frames=4, annotated=0)
+    for number in (1, 3):
+        tree.annotate('001', f'{number:06d}', np.eye(68)[:, :2] * number)
+    tree.extracted('002')
+    before = snapshot(tree.src)
+    options = dict(frames='avi', images=mode)
+    written = convert(tree.src, tree.dst, **options)['train']
+    data = load(written)
+    assert [image['file_name'] for image in data['images']] == [
+        'videos/001.avi#0',
+        'videos/001.avi#2',
+        'frames/002/000001.jpg',
+        'frames/002/000002.jpg',
+    ]
+    assert [image['frame_id'] for image in data['images']] == [0, 2, 0, 1]
+    assert {(i['width'], i['height']) for i in data['images']} == {(64, 48)}
+    assert [video['fps'] for video in data['videos']] == [25.0, None]
+    video = tree.dst / 'videos' / '001.avi'
+    assert video.is_symlink() == (mode == 'link')
+    assert video.read_bytes() == before[tree.src / '001' / 'vid.avi']
+    assert not (tree.dst / 'frames' / '001').exists()
+    # A fourth frame without marks behind the last one with marks.
+    assert '001: 1 frames beyond the marks left out' in capsys.readouterr().out
+    first = written.read_bytes()
+    convert(tree.src, tree.dst, **options)
+    assert written.read_bytes() == first
+    assert snapshot(tree.src) == before
+
+    # But for the names it is what the extracted frames give.
+    other = load(convert(tree.src, tree.dst)['train'])
+    assert other['annotations'] == data['annotations']
+    for one, two in zip(data['images'], other['images']):
+        assert one | {'file_name': two['file_name']} == two
 
 
-@pytest.mark.parametrize('case', LISTS)
-def test_broken_list_is_named(tree, case):
-    text, says = LISTS[case]
-    tree.extracted('a')
-    tree.extracted('b')
-    path = tree.csv(text)
-    with pytest.raises(DataError) as caught:
-        convert(tree.src, tree.dst, protocol='csv', subjects=path)
-    sentence = str(caught.value)
-    assert sentence.startswith(f'{path}: ') and says in sentence
-    assert tree.left_behind() == []
+def test_source_may_be_the_folder_of_videos(tree):
+    # DST/videos is written by --frames avi alone.
+    src = tree.dst / 'videos'
+    src.parent.mkdir()
+    tree.src.rename(src)
+    tree.src = src
+    tree.avi('001', frames=2)
+    assert set(convert(src, tree.dst)) == {'train'}
+    with pytest.raises(DataError, match='would be written into the source'):
+        convert(src, tree.dst, frames='avi')
+    with pytest.raises(ValueError, match="frames 'png' is not in"):
+        convert(src, tree.dst, frames='png')
 
 
 def test_csv_protocol_wants_a_list(tree):

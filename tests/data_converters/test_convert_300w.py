@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import csv
 import os
-import shutil
 import zlib
 
 import numpy as np
 import pytest
+from source_trees import (
+    SPLIT_OF_STILLS,
+)
 
 from data_converters.convert_300w import (
     LISTS,
@@ -16,17 +18,6 @@ from data_converters.convert_300w import (
     photo_of,
 )
 from data_converters.errors import DataError
-
-
-@pytest.fixture
-def stills(tree):
-    """Two faces of one photo in afw, one face in lfpw, one beside them."""
-    tree.still('afw/7_1.jpg')
-    tree.still('afw/7_2.jpg', shift=1)
-    tree.still('lfpw/image_0001.PNG', shift=2)
-    tree.still('single.jpeg', shift=3)
-    return tree
-
 
 NAMES = [
     'images/single.jpeg',
@@ -77,15 +68,9 @@ def test_base(stills, load, base):
     assert data['info']['base'] == base
 
 
-SPLIT = (
-    'file,split\nafw/7_1.jpg,train\nafw/7_2.jpg,train\n'
-    'lfpw/image_0001.PNG,val\nsingle.jpeg,val\n'
-)
-
-
 @pytest.mark.parametrize('own', [False, True])
 def test_split_file(stills, load, own):
-    path = stills.csv(SPLIT)
+    path = stills.csv(SPLIT_OF_STILLS)
     if own:
         # The source's own split.csv is taken when none is named.
         path.rename(stills.src / 'split.csv')
@@ -232,7 +217,7 @@ def test_seven_marks_have_the_box_of_all(stills, load):
 
 
 def test_options_that_split_twice(stills):
-    path = stills.csv(SPLIT)
+    path = stills.csv(SPLIT_OF_STILLS)
     with pytest.raises(DataError, match=f'^{path}: splits .* where --lists'):
         convert(stills.src, stills.dst, split=path, lists=True)
     with pytest.raises(DataError, match='is split by a list already; '):
@@ -251,64 +236,6 @@ def test_images_without_marks_are_counted(stills, capsys):
     printed = capsys.readouterr().out
     assert '1 images without marks left out' in printed
     assert 'all: 3 images -> ' in printed
-
-
-BROKEN = {
-    'source is missing': (
-        lambda t: shutil.rmtree(t.src),
-        '',
-        'no such folder',
-    ),
-    'no pairs': (
-        lambda t: [p.unlink() for p in t.src.rglob('*.pts')],
-        '',
-        'holds no images with .pts files',
-    ),
-    'marks without image': (
-        lambda t: (t.src / 'afw' / '7_2.jpg').unlink(),
-        'afw/7_2.pts',
-        'has no image beside it',
-    ),
-    'wrong number of points': (
-        lambda t: (t.src / 'afw' / '7_2.pts').write_text('1 2\n3 4\n'),
-        'afw/7_2.pts',
-        'has 2 points where 68 are expected',
-    ),
-    'image unreadable': (
-        lambda t: (t.src / 'afw' / '7_2.jpg').write_bytes(b'no image'),
-        'afw/7_2.jpg',
-        'is not a readable image',
-    ),
-}
-
-
-@pytest.mark.parametrize('case', BROKEN)
-def test_broken_source_is_named(stills, case):
-    change, where, says = BROKEN[case]
-    change(stills)
-    with pytest.raises(DataError) as caught:
-        convert(stills.src, stills.dst)
-    sentence = str(caught.value)
-    assert sentence.startswith(f'{stills.src / where}: ')
-    assert says in sentence and '; ' in sentence and '\n' not in sentence
-    assert stills.left_behind() == []
-
-
-@pytest.mark.parametrize(
-    ('text', 'says'),
-    [
-        (SPLIT + 'afw/8.jpg,val\n', 'names afw/8.jpg, which is not in'),
-        (SPLIT.replace('single.jpeg,val\n', ''), 'no row for single.jpeg'),
-        (SPLIT.replace('file', 'name'), "has no column 'file'"),
-    ],
-)
-def test_broken_list_is_named(stills, text, says):
-    path = stills.csv(text)
-    with pytest.raises(DataError) as caught:
-        convert(stills.src, stills.dst, split=path)
-    sentence = str(caught.value)
-    assert sentence.startswith(f'{path}: ') and says in sentence
-    assert stills.left_behind() == []
 
 
 def test_command_line(stills, command_line):

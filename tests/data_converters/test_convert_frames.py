@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import shutil
 
-import cv2
 import numpy as np
 import pytest
+from source_trees import (
+    PLACES_OF_SEVEN,
+    SEVEN,
+    face68,
+    fill_video,
+)
 
 from data_converters.convert_frames import (
-    SEVEN_OF_FGNET,
     convert,
     frame_numbers,
     is_face,
@@ -15,46 +19,15 @@ from data_converters.convert_frames import (
 from data_converters.errors import DataError
 from data_converters.schema import SEVEN_OF_68
 
-# Eye corners, nose, mouth corners of one face; a picture is 64 x 48.
-SEVEN = np.array(
-    [[20, 15], [26, 16], [36, 16], [42, 15], [31, 24], [24, 32], [38, 32.5]]
-)
-PLACES = {'ibug': SEVEN_OF_68, 'fgnet': SEVEN_OF_FGNET}
-
-
-def face68(order: str, shift: float = 0) -> np.ndarray:
-    """A face of 68 marks, the others at (10, 40) and (50, 40)."""
-    x = np.where(np.arange(68) % 2, 50.0, 10.0)
-    points = np.stack([x, np.full(68, 40)], axis=1)
-    points[list(PLACES[order])] = SEVEN
-    return points + shift
-
-
-def write(folder, stem: str, points: np.ndarray, suffix='.jpg', base=0):
-    """A frame and its marks."""
-    folder.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(
-        str(folder / f'{stem}{suffix}'), np.full((48, 64, 3), 90, np.uint8)
-    )
-    rows = [f'{x} {y}' for x, y in points + base]
-    (folder / f'{stem}.pts').write_text('\n'.join(rows))
-
-
-def fill(folder, frames=2, order='ibug'):
-    """A video, its frames shifted by a pixel from each to the next."""
-    for i in range(frames):
-        points = face68(order, i)
-        write(folder, f'f_{i:05d}', points, base=int(order == 'ibug'))
-
 
 def places(annotation: dict) -> np.ndarray:
     return np.array(annotation['keypoints']).reshape(-1, 3)[:, :2]
 
 
 @pytest.mark.parametrize('named', [False, True])
-@pytest.mark.parametrize('order', PLACES)
+@pytest.mark.parametrize('order', PLACES_OF_SEVEN)
 def test_order_is_found_or_named(tree, load, order, named):
-    fill(tree.src, order=order)
+    fill_video(tree.src, order=order)
     options = dict(order=order) if named else {}
     written = convert(tree.src, tree.dst, protocol='tf', fps=25, **options)
     assert written == {'all': tree.dst / 'annotations' / 'tf_all.json'}
@@ -74,7 +47,7 @@ def test_order_is_found_or_named(tree, load, order, named):
 
 
 def test_written_as_300vw_is(tree, load):
-    fill(tree.src)
+    fill_video(tree.src)
     data = load(convert(tree.src, tree.dst)['all'])
     assert data['videos'] == [
         {
@@ -103,7 +76,7 @@ def test_written_as_300vw_is(tree, load):
 
 
 def test_seven_of_ibug_have_the_box_of_all(tree, load):
-    fill(tree.src)
+    fill_video(tree.src)
     whole = load(convert(tree.src, tree.dst)['all'])
     seven = load(convert(tree.src, tree.dst, points=7)['all'])
     assert seven['categories'][0]['keypoints'][4] == 'NC'
@@ -151,7 +124,7 @@ CSV = (
 
 def test_folders_with_a_list(tree, load):
     for name in ('clip10', 'clip2', 'clip3'):
-        fill(tree.src / name)
+        fill_video(tree.src / name)
     (tree.src / 'notes').mkdir()
     path = tree.csv(CSV)
     written = convert(tree.src, tree.dst, protocol='fm', subjects=path)
@@ -179,7 +152,7 @@ def test_folders_with_a_list(tree, load):
 @pytest.mark.parametrize('flat', [True, False])
 def test_marks_in_a_folder_of_their_own(tree, load, flat):
     folder = tree.src if flat else tree.src / 'one'
-    fill(folder)
+    fill_video(folder)
     marks = tree.src.parent / 'marks'
     place = marks if flat else marks / 'one'
     place.mkdir(parents=True)
@@ -193,7 +166,7 @@ def test_marks_in_a_folder_of_their_own(tree, load, flat):
 
 
 def test_frames_without_marks_keep_their_numbers(tree, load, capsys):
-    fill(tree.src, frames=4)
+    fill_video(tree.src, frames=4)
     for number in (1, 3):
         (tree.src / f'f_0000{number}.pts').unlink()
     data = load(convert(tree.src, tree.dst)['all'])
@@ -203,7 +176,7 @@ def test_frames_without_marks_keep_their_numbers(tree, load, capsys):
 
 @pytest.mark.parametrize('mode', ['link', 'copy'])
 def test_source_is_only_read_and_a_second_run_is_the_same(tree, mode):
-    fill(tree.src / 'one')
+    fill_video(tree.src / 'one')
     before = {p: p.read_bytes() for p in tree.src.rglob('*.*')}
     path = convert(tree.src, tree.dst, images=mode)['all']
     first = path.read_bytes()
@@ -215,122 +188,6 @@ def test_source_is_only_read_and_a_second_run_is_the_same(tree, mode):
     assert {p: p.read_bytes() for p in tree.src.rglob('*.*')} == before
 
 
-def mix(tree):
-    """As many frames in one order as in the other."""
-    fill(tree.src / 'one', order='fgnet')
-
-
-# What to break in a source with the videos one and two, options, the file
-# the sentence begins with, and a part of it.
-BROKEN = {
-    'source is missing': (
-        lambda t: shutil.rmtree(t.src),
-        {},
-        '',
-        'no such folder; ',
-    ),
-    'no images': (
-        lambda t: [p.unlink() for p in t.src.rglob('*.jpg')],
-        {},
-        '',
-        'holds no images and no folders of images; ',
-    ),
-    'no marks': (
-        lambda t: [p.unlink() for p in (t.src / 'one').glob('*.pts')],
-        {},
-        'one',
-        'holds no .pts files; ',
-    ),
-    'marks without image': (
-        lambda t: (t.src / 'one/f_00001.jpg').unlink(),
-        {},
-        'one/f_00001.pts',
-        'has no image in ',
-    ),
-    'wrong number of points': (
-        lambda t: (t.src / 'one/f_00001.pts').write_text('1 2\n3 4\n'),
-        {},
-        'one/f_00001.pts',
-        'has 2 points where 68 are expected; ',
-    ),
-    'marks in one point': (
-        lambda t: (t.src / 'one/f_00001.pts').write_text('1 2\n' * 68),
-        {},
-        'one/f_00001.pts',
-        'the box around the marks is empty; ',
-    ),
-    'image unreadable': (
-        lambda t: (t.src / 'two/f_00001.jpg').write_bytes(b'no image'),
-        {},
-        'two/f_00001.jpg',
-        'is not a readable image; ',
-    ),
-    'order not clear': (
-        mix,
-        {},
-        '',
-        'not clear in which order the marks are (50% of the frames show a '
-        'face in that of iBUG, 50% in that of FGNET); ',
-    ),
-    'more points than FGNET gives': (
-        lambda t: None,
-        dict(order='fgnet', points=68),
-        '',
-        'give seven points only; ',
-    ),
-}
-
-
-@pytest.mark.parametrize('case', BROKEN)
-def test_broken_source_is_named(tree, case):
-    change, options, where, says = BROKEN[case]
-    fill(tree.src / 'one')
-    fill(tree.src / 'two')
-    change(tree)
-    with pytest.raises(DataError) as caught:
-        convert(tree.src, tree.dst, **options)
-    sentence = str(caught.value)
-    assert sentence.startswith(f'{tree.src / where}: ')
-    assert says in sentence and '; ' in sentence and '\n' not in sentence
-    assert tree.left_behind() == []
-
-
-LISTS = {
-    'unknown video': (
-        'video,subject\none,A\ntwo,B\nsix,C\n',
-        'names the video six, which is not in the source; ',
-    ),
-    'video not listed': (
-        'video,subject\none,A\n',
-        'has no row for the video two; ',
-    ),
-    'category is a word': (
-        'video,subject,category\none,A,\ntwo,B,hard\n',
-        "the category 'hard' of two is not a whole number; ",
-    ),
-    'subject on both sides': (
-        'video,subject,split\none,A,train\ntwo,A,test\n',
-        'the subject A is in both train and test; ',
-    ),
-    'split missing': (
-        'video,subject,split\none,A,train\ntwo,B,\n',
-        'row 2 has no split; ',
-    ),
-}
-
-
-@pytest.mark.parametrize('case', LISTS)
-def test_broken_list_is_named(tree, case):
-    text, says = LISTS[case]
-    fill(tree.src / 'one')
-    fill(tree.src / 'two')
-    path = tree.csv(text)
-    with pytest.raises(DataError) as caught:
-        convert(tree.src, tree.dst, subjects=path)
-    assert str(caught.value).startswith(f'{path}: {says}')
-    assert tree.left_behind() == []
-
-
 def test_unknown_options(tree):
     with pytest.raises(ValueError, match="order 'xm2vts' is not in"):
         convert(tree.src, tree.dst, order='xm2vts')
@@ -339,7 +196,7 @@ def test_unknown_options(tree):
 
 
 def test_command_line(tree, command_line):
-    fill(tree.src, order='fgnet')
+    fill_video(tree.src, order='fgnet')
     arguments = [tree.src, tree.dst, '--protocol', 'tf', '--fps', 25]
     done = command_line('convert_frames', *arguments)
     assert done.returncode == 0, done.stderr
@@ -357,7 +214,7 @@ def test_our_dataset_reads_it(tree):
     from rednet_mm.datasets import VideoClipDataset
     from rednet_mm.datasets.metainfo import FACE_7
 
-    fill(tree.src, frames=3, order='fgnet')
+    fill_video(tree.src, frames=3, order='fgnet')
     convert(tree.src, tree.dst)
     dataset = VideoClipDataset(
         ann_file='annotations/frames_all.json',

@@ -24,6 +24,7 @@ from rednet_mm.datasets.metainfo import (
     PARTS_7,
     PARTS_21,
     PARTS_68,
+    SIGMA_SOURCES_21,
     point_name,
     skeleton,
     skeleton_68,
@@ -188,3 +189,54 @@ def test_converters_choose_the_same_seven():
     names = [NAMES_21[i] for i in SEVEN_OF_21]
     assert names == ['LELC', 'LERC', 'RELC', 'RERC', 'NC', 'MLC', 'MRC']
     assert [FACE_7['keypoint_info'][i]['name'] for i in range(7)] == names
+
+
+def sigmas(face: dict) -> np.ndarray:
+    return parse_pose_metainfo(face)['sigmas']
+
+
+@pytest.mark.parametrize('count', SCHEMES)
+def test_there_is_a_sigma_for_each_point(count):
+    found = sigmas(SCHEMES[count][0])
+    assert found.shape == (count,)
+    # Those of MMPose's 68 are from 0.007 to 0.045.
+    assert (found > 0.005).all() and (found < 0.05).all()
+
+
+@pytest.mark.parametrize('count', SCHEMES)
+def test_a_mirror_image_has_the_same_sigmas(count):
+    face = SCHEMES[count][0]
+    found = sigmas(face)
+    np.testing.assert_array_equal(found[flip_indices(face)], found)
+
+
+def test_sigmas_of_68_are_those_of_mmpose():
+    path = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets'
+    config = Config.fromfile(str(path / 'coco_wholebody_face.py'))
+    theirs = parse_pose_metainfo(config.dataset_info)
+    # The same points in the same order, hence with the same partners.
+    assert theirs['flip_indices'] == INDICES
+    mean = (theirs['sigmas'] + theirs['sigmas'][INDICES]) / 2
+    np.testing.assert_allclose(sigmas(FACE_68), mean, rtol=0, atol=1e-6)
+
+
+def test_the_seven_have_the_same_sigmas_in_every_scheme():
+    seven = sigmas(FACE_7)
+    np.testing.assert_array_equal(seven, sigmas(FACE_68)[list(SEVEN_OF_68)])
+    np.testing.assert_array_equal(seven, sigmas(FACE_21)[list(SEVEN_OF_21)])
+    # Outer eye corners 0.017 and 0.012, corners of the mouth 0.008 and
+    # 0.010 in MMPose, the nose 0.007.
+    np.testing.assert_allclose(seven[[0, 3]], 0.0145, rtol=1e-6)
+    np.testing.assert_allclose(seven[4:], [0.007, 0.009, 0.009], rtol=1e-6)
+
+
+def test_sigmas_of_21_come_from_their_neighbours():
+    flip_21, flip_68 = flip_indices(FACE_21), INDICES
+    for i, points in enumerate(SIGMA_SOURCES_21):
+        # What a point's mirror image takes is the mirror image.
+        mirrored = {flip_68[point] for point in points}
+        assert mirrored == set(SIGMA_SOURCES_21[flip_21[i]])
+    means = [i for i, points in enumerate(SIGMA_SOURCES_21) if points[1:]]
+    assert [NAMES_21[i] for i in means] == ['LEC', 'REC', 'LE', 'RE', 'MC']
+    # An ear has the jaw's end: 0.042 and 0.045, 0.043 and 0.041.
+    assert sigmas(FACE_21)[12] == pytest.approx((0.0435 + 0.042) / 2, rel=1e-6)

@@ -19,6 +19,10 @@ from mmpose.registry import DATASETS
 
 from rednet_mm.datasets.clip_sampling import sample_clip
 from rednet_mm.datasets.metainfo import FACE_68
+from rednet_mm.datasets.transforms.load_video_frame import (
+    VideoFrames,
+    split_frame_path,
+)
 from rednet_mm.errors import UserError
 
 # How many other clips are tried in place of one that cannot be read: of its
@@ -324,6 +328,18 @@ class _UnreadableFrame(Exception):
 
 def _fault_of(path: str) -> Optional[str]:
     """What keeps an image from being read, None where nothing does."""
+    place = split_frame_path(path)
+    if place is not None:
+        video = None
+        try:
+            video = VideoFrames(place[0])
+            video.read(place[1])
+        except UserError:
+            return 'cannot be read from its video'
+        finally:
+            if video is not None:
+                video.release()
+        return None
     try:
         picture = mmcv.imfrombytes(fileio.get(path))
     except FileNotFoundError:
