@@ -87,7 +87,8 @@ class REDNetHead(BaseHead):
             share = math.pi * self.decoder.radius**2 / (width * height)
             weight = getattr(self.losses['det'], 'foreground_weight', 1.0)
             odds = weight * share / (1 - share)
-            nn.init.constant_(self.final['det'].bias, math.log(odds))
+            bias = self.final['det'].get_parameter('bias')
+            nn.init.constant_(bias, math.log(odds))
 
     def forward(self, feats: Tensor, step: int = -1) -> Tensor:
         """Raw output of a step: logits (detection) or maps (regression).
