@@ -36,8 +36,8 @@ PRODUCT = list(
     itertools.product(NETWORKS, STEPS, FEEDBACKS, SWITCHES, SWITCHES)
 )
 
-# What bfloat16 may change of the maps, in the mean, over their spread: it has
-# 8 bits of precision, and a few dozen to 300 layers add up.
+# What bfloat16 may change of the raw maps, in the mean, over their mean size:
+# it has 8 bits of precision, and a few dozen to 300 layers add up.
 BFLOAT16_BOUND = 0.15
 
 
@@ -171,7 +171,7 @@ def check(variant):
         # bfloat16.
         with torch.autocast('cpu', dtype=torch.bfloat16):
             rough = model.unroll(clips())[0][-1].float()
-        apart = (rough - outputs[-1]).abs().mean() / outputs[-1].std()
+        apart = (rough - outputs[-1]).abs().mean() / outputs[-1].abs().mean()
         assert apart < BFLOAT16_BOUND
 
 
