@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import argparse
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from data_converters.arguments import add_images_option, whole_number
 from data_converters.errors import DataError, main_guard
 from data_converters.frames import (
     extract_frames,
@@ -34,7 +34,6 @@ from data_converters.frames import (
 )
 from data_converters.images import (
     IMAGE_SUFFIXES,
-    PLACE_MODES,
     check_folders,
     files_by_stem,
     image_size,
@@ -484,17 +483,6 @@ def _add_video(
         )
 
 
-def _whole_number(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not (text.isdecimal() and low <= int(text) <= high):
-            raise argparse.ArgumentTypeError(
-                f'{text!r} is not a whole number from {low} to {high}'
-            )
-        return int(text)
-
-    return parse
-
-
 def main() -> None:
     """Command line of :func:`convert`."""
     parser = argparse.ArgumentParser(
@@ -526,23 +514,17 @@ def main() -> None:
     )
     parser.add_argument(
         '--quality',
-        type=_whole_number(1, 100),
+        type=whole_number(1, 100),
         default=95,
         help='JPEG quality of frames extracted from vid.avi (default: 95); '
         'remove DST/frames/NNN to extract a video again',
     )
     parser.add_argument(
         '--workers',
-        type=_whole_number(1, 256),
+        type=whole_number(1, 256),
         help='threads (default: one per core, at most 4)',
     )
-    parser.add_argument(
-        '--images',
-        choices=PLACE_MODES,
-        default='link',
-        help='link or copy images that are already extracted, and videos '
-        '(default: link)',
-    )
+    add_images_option(parser, 'images that are already extracted, and videos')
     parser.add_argument(
         '--frames',
         choices=FRAME_MODES,

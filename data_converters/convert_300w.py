@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import threading
 import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -26,17 +25,16 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from data_converters.arguments import add_images_option, percent
 from data_converters.errors import DataError, main_guard
 from data_converters.images import (
     IMAGE_SUFFIXES,
-    PLACE_MODES,
     check_folders,
     files_by_stem,
-    image_size,
+    image_sizes,
     place_images,
 )
 from data_converters.listfile import read_table
-from data_converters.parallel import run_parallel
 from data_converters.pts import read_pts
 from data_converters.schema import (
     CHOICES_OF_68,
@@ -144,13 +142,9 @@ def convert(
         marks[name] = read_pts(pts, base=base)
         face_box(marks[name], pts)
 
-    def measure(name: str, stop: threading.Event) -> tuple[int, int]:
-        return image_size(src / name)
-
-    names = list(pairs)
-    measured = run_parallel(measure, names, workers=None, label='images')
-    sizes = dict(zip(names, measured))
-    place_images({name: src / name for name in names}, dst / 'images', images)
+    shown = {name: src / name for name in pairs}
+    sizes = image_sizes(shown)
+    place_images(shown, dst / 'images', images)
 
     writers: dict[Path, DatasetWriter] = {}
     written: dict[str, Path] = {}
@@ -334,16 +328,6 @@ def _take_val(
     return {side: names for side, names in (sides | others).items() if names}
 
 
-def _percent(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1
-    if not 0 <= value <= 100:
-        raise argparse.ArgumentTypeError(f'{text!r} is not from 0 to 100')
-    return value
-
-
 def main() -> None:
     """Command line of :func:`convert`."""
     parser = argparse.ArgumentParser(
@@ -375,12 +359,7 @@ def main() -> None:
         help="coordinate of the first pixel's centre in the .pts files "
         '(default: 1, as released)',
     )
-    parser.add_argument(
-        '--images',
-        choices=PLACE_MODES,
-        default='link',
-        help='link or copy the images (default: link)',
-    )
+    add_images_option(parser)
     parser.add_argument(
         '--points',
         type=int,
@@ -396,7 +375,7 @@ def main() -> None:
     )
     parser.add_argument(
         '--val',
-        type=_percent,
+        type=percent,
         default=0.0,
         metavar='PERCENT',
         help='take this part of the photos for training, with all their '

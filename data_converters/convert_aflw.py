@@ -29,7 +29,6 @@ from __future__ import annotations
 import argparse
 import math
 import sqlite3
-import threading
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -39,14 +38,13 @@ from typing import Any
 
 import numpy as np
 
+from data_converters.arguments import add_images_option, percent, whole_number
 from data_converters.errors import DataError, main_guard
 from data_converters.images import (
-    PLACE_MODES,
     check_folders,
-    image_size,
+    image_sizes,
     place_images,
 )
-from data_converters.parallel import run_parallel
 from data_converters.schema import (
     SEVEN_OF_21,
     DatasetWriter,
@@ -179,12 +177,7 @@ def convert(
     kept, twice = _part(kept, _first_time())
 
     photos = sorted({str(face.photo) for face in kept})
-
-    def measure(photo: str, stop: threading.Event) -> tuple[int, int]:
-        return image_size(files[photo])
-
-    measured = run_parallel(measure, photos, workers=None, label='images')
-    sizes = dict(zip(photos, measured))
+    sizes = image_sizes({photo: files[photo] for photo in photos})
     kept, other = _part(
         kept, lambda face: face.size in (None, sizes[str(face.photo)])
     )
@@ -500,24 +493,6 @@ def _add_faces(
         )
 
 
-def _percent(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1
-    if not 0 <= value <= 100:
-        raise argparse.ArgumentTypeError(f'{text!r} is not from 0 to 100')
-    return value
-
-
-def _count(text: str) -> int:
-    if not (text.isdecimal() and 1 <= int(text) <= 21):
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is not a whole number from 1 to 21'
-        )
-    return int(text)
-
-
 def main() -> None:
     """Command line of :func:`convert`."""
     parser = argparse.ArgumentParser(
@@ -536,24 +511,19 @@ def main() -> None:
     )
     parser.add_argument(
         '--min-points',
-        type=_count,
+        type=whole_number(1, 21),
         metavar='N',
         help='leave out faces with fewer visible marks (default: a third, '
         '7 of 21 or 3 of 7)',
     )
     parser.add_argument(
         '--max-missing',
-        type=_percent,
+        type=percent,
         default=5.0,
         metavar='PERCENT',
         help='share of the faces that may be without their photo (default: 5)',
     )
-    parser.add_argument(
-        '--images',
-        choices=PLACE_MODES,
-        default='link',
-        help='link or copy the images (default: link)',
-    )
+    add_images_option(parser)
     args = parser.parse_args()
     main_guard(lambda: convert(**vars(args)))
 

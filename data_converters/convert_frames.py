@@ -32,11 +32,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from data_converters.arguments import add_images_option
 from data_converters.errors import DataError, main_guard
 from data_converters.frames import frame_ids
 from data_converters.images import (
     IMAGE_SUFFIXES,
-    PLACE_MODES,
     check_folders,
     files_by_stem,
     image_size,
@@ -476,12 +476,7 @@ def main() -> None:
         type=_positive,
         help='frames per second (Talking Face: 25)',
     )
-    parser.add_argument(
-        '--images',
-        choices=PLACE_MODES,
-        default='link',
-        help='link or copy the images (default: link)',
-    )
+    add_images_option(parser)
     args = parser.parse_args()
     main_guard(lambda: convert(**vars(args)))
 

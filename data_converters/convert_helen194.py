@@ -17,22 +17,20 @@ takes the 68 marks that iBUG made for the same images: convert_300w.py.
 from __future__ import annotations
 
 import argparse
-import threading
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from tqdm import tqdm
 
+from data_converters.arguments import add_images_option
 from data_converters.errors import DataError, main_guard
 from data_converters.images import (
     IMAGE_SUFFIXES,
-    PLACE_MODES,
     check_folders,
     files_by_stem,
-    image_size,
+    image_sizes,
     place_images,
 )
-from data_converters.parallel import run_parallel
 from data_converters.pts import parse_pair
 from data_converters.schema import DatasetWriter, face_box, save_all
 
@@ -85,16 +83,13 @@ def convert(
             f'{src}: holds none of the images of {folder}, such as '
             f'{next(iter(found))}; unpack them there'
         )
-
-    def measure(name: str, stop: threading.Event) -> tuple[int, int]:
-        return image_size(files[name])
-
-    sizes = run_parallel(measure, names, workers=None, label='images')
-    place_images({name: files[name] for name in names}, dst / 'images', images)
+    shown = {name: files[name] for name in names}
+    sizes = image_sizes(shown)
+    place_images(shown, dst / 'images', images)
     writers: dict[Path, DatasetWriter] = {}
     written: dict[str, Path] = {}
     test = _test_names(src, names)
-    for name, size in zip(names, sizes):
+    for name in names:
         side = 'test' if name in test else 'train'
         path = dst / 'annotations' / f'helen194_{side}.json'
         if side not in written:
@@ -107,7 +102,7 @@ def convert(
                 base,
                 NUM_MARKS,
             )
-        image_id = writers[path].add_image(f'images/{name}', *size)
+        image_id = writers[path].add_image(f'images/{name}', *sizes[name])
         writers[path].add_face(image_id, found[files[name].stem])
     save_all(writers)
 
@@ -217,12 +212,7 @@ def main() -> None:
         help="coordinate of the first pixel's centre in the marks "
         "(default: 0; Helen's page does not say)",
     )
-    parser.add_argument(
-        '--images',
-        choices=PLACE_MODES,
-        default='link',
-        help='link or copy the images (default: link)',
-    )
+    add_images_option(parser)
     args = parser.parse_args()
     main_guard(lambda: convert(**vars(args)))
 

@@ -30,7 +30,6 @@ from __future__ import annotations
 import argparse
 import math
 import re
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -38,16 +37,15 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from tqdm import tqdm
 
+from data_converters.arguments import add_images_option, whole_number
 from data_converters.errors import DataError, main_guard
 from data_converters.images import (
     IMAGE_SUFFIXES,
-    PLACE_MODES,
     check_folders,
     files_by_stem,
-    image_size,
+    image_sizes,
     place_images,
 )
-from data_converters.parallel import run_parallel
 from data_converters.pts import read_pts
 from data_converters.schema import SEVEN_OF_68, DatasetWriter, face_box
 
@@ -201,11 +199,8 @@ def convert(
             f'{src}: nobody has {min_images} images with marks; lower '
             '--min-images'
         )
-
-    def measure(name: str, stop: threading.Event) -> tuple[int, int]:
-        return image_size(files[name])
-
-    sizes = run_parallel(measure, kept, workers=None, label='images')
+    shown = {name: files[name] for name in kept}
+    sizes = image_sizes(shown)
     unmarked = len(files) - len(found)
     info = {
         'marks_form': form,
@@ -221,11 +216,11 @@ def convert(
     writer = DatasetWriter(
         src.resolve().name, 'convert_lfw', 'lfw', 'train', base, 7, info
     )
-    for name, size in zip(kept, sizes):
+    for name in kept:
         subject_id = writer.add_subject(person_of(name))
-        image_id = writer.add_image(f'images/{name}', *size)
+        image_id = writer.add_image(f'images/{name}', *sizes[name])
         _add_face(writer, image_id, found[name], subject_id)
-    place_images({name: files[name] for name in kept}, dst / 'images', images)
+    place_images(shown, dst / 'images', images)
     path = dst / 'annotations' / 'lfw_train.json'
     writer.save(path)
 
@@ -476,14 +471,6 @@ def _add_face(
     )
 
 
-def _positive(text: str) -> int:
-    if not (text.isdecimal() and int(text)):
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is not a whole number from 1'
-        )
-    return int(text)
-
-
 def main() -> None:
     """Command line of :func:`convert`."""
     parser = argparse.ArgumentParser(
@@ -512,17 +499,12 @@ def main() -> None:
     )
     parser.add_argument(
         '--min-images',
-        type=_positive,
+        type=whole_number(1),
         default=1,
         metavar='N',
         help='leave out people with fewer images (default: 1)',
     )
-    parser.add_argument(
-        '--images',
-        choices=PLACE_MODES,
-        default='link',
-        help='link or copy the images (default: link)',
-    )
+    add_images_option(parser)
     args = parser.parse_args()
     main_guard(lambda: convert(**vars(args)))
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 import cv2
 
 from data_converters.errors import DataError
+from data_converters.parallel import run_parallel
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
 PLACE_MODES = ('link', 'copy')
@@ -56,6 +58,17 @@ def image_size(path: Path) -> tuple[int, int]:
             'together with its marks'
         )
     return image.shape[1], image.shape[0]
+
+
+def image_sizes(files: Mapping[str, Path]) -> dict[str, tuple[int, int]]:
+    """:func:`image_size` of many images by name, in threads."""
+
+    def measure(name: str, stop: threading.Event) -> tuple[int, int]:
+        return image_size(files[name])
+
+    names = list(files)
+    sizes = run_parallel(measure, names, workers=None, label='images')
+    return dict(zip(names, sizes))
 
 
 def check_folders(src: Path, dst: Path, inner: str) -> None:
