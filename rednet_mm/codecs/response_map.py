@@ -96,15 +96,16 @@ class ResponseMap(BaseKeypointCodec):
 
     def draw_discs(self, keypoints: Tensor) -> Tensor:
         """Discs of ones round landmarks (N, K, 2) -> (N, K, h, w)."""
-        dx, dy = self._offsets(keypoints)
+        dx, dy = map(_channels_behind, self._offsets(keypoints))
         inside = dx.square() + dy.square() <= self.radius**2
-        return inside.to(keypoints.dtype)
+        return inside.to(keypoints.dtype).movedim(-1, 1)
 
     def draw_gaussians(self, keypoints: Tensor) -> Tensor:
         """Gaussians of height 1 at landmarks (N, K, 2) -> (N, K, h, w)."""
-        dx, dy = self._offsets(keypoints)
+        dx, dy = map(_channels_behind, self._offsets(keypoints))
         scale = -0.5 / self.sigma**2
-        return (scale * dy.square()).exp() * (scale * dx.square()).exp()
+        maps = (scale * dy.square()).exp() * (scale * dx.square()).exp()
+        return maps.movedim(-1, 1)
 
     def decode_discs(
         self, maps: Tensor, threshold: float = 0.5
@@ -252,3 +253,13 @@ class ResponseMap(BaseKeypointCodec):
         """Input pixels [0, W - 1] to the units of MMPose's UDP codecs."""
         size = keypoints.new_tensor(self.input_size)
         return keypoints / (size - 1) * size
+
+
+def _channels_behind(factor: Tensor) -> Tensor:
+    """(N, K, ...) -> (N, ..., K), laid out so.
+
+    Maps made of such factors lie in memory as the network's output does
+    (channels last). Where they do not, neither does the gradient of the
+    loss, and a CPU takes several times as long for the last layers.
+    """
+    return factor.movedim(1, -1).contiguous()

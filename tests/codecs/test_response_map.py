@@ -273,3 +273,13 @@ def test_decode_speaks_the_units_of_mmpose_udp(shape):
     width, height = input_size
     shares = marks[0].numpy() / [width - 1, height - 1]
     np.testing.assert_allclose(ours[0], shares * input_size, atol=0.05)
+
+
+def test_maps_lie_in_memory_as_the_networks_output_does():
+    # Else the gradient of the loss is laid out otherwise than the features,
+    # and the backward pass of the last layers takes several times as long.
+    codec = ResponseMap((64, 64), (32, 32))
+    keypoints = 63 * torch.rand(2, 5, 2)
+    for maps in (codec.draw_discs(keypoints), codec.draw_gaussians(keypoints)):
+        assert maps.shape == (2, 5, 32, 32)
+        assert maps.is_contiguous(memory_format=torch.channels_last)
