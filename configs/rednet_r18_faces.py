@@ -12,7 +12,7 @@ Data: python data_converters/convert_300w.py SRC data/300w
 _base_ = ['./_base_/default_runtime.py']
 
 # runtime
-max_epochs = 14
+max_epochs = 10
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
