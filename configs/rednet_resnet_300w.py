@@ -68,7 +68,7 @@ model = dict(
 )
 
 # data
-dataset_type = 'Face300WDataset'
+dataset_type = 'Still300WDataset'
 data_mode = 'topdown'
 data_root = 'data/300w/'
 

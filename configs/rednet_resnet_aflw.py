@@ -68,7 +68,7 @@ model = dict(
 )
 
 # data
-dataset_type = 'AFLWDataset'
+dataset_type = 'StillAFLWDataset'
 data_mode = 'topdown'
 data_root = 'data/aflw/'
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 
 from data_converters.images import PLACE_MODES
@@ -52,3 +53,13 @@ def percent(text: str) -> float:
     if not 0 <= value <= 100:
         raise argparse.ArgumentTypeError(f'{text!r} is not from 0 to 100')
     return value
+
+
+def file_part(text: str) -> str:
+    """The type of an option that becomes part of a file's name."""
+    if not re.fullmatch(r'[\w-]+', text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} cannot be part of a file's name; use letters, "
+            'digits, _ and -'
+        )
+    return text

@@ -19,11 +19,11 @@ from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 
 from data_converters.errors import DataError
 from data_converters.frames import read_frames, split_frame_name
+from data_converters.images import decode, leaves_folder
 from data_converters.parallel import run_parallel
 
 # The longer side of a face's box, in pixels, below which it is called tiny.
@@ -177,18 +177,13 @@ def file_names(content: Mapping[str, Any]) -> list[str]:
 
 
 def read_picture(path: Path) -> Picture:
-    """Decode an image as the training will.
-
-    Not with ``cv2.imread``: that fills what is missing of a JPEG file that
-    was cut short with gray.
-    """
+    """Decode an image as the training will."""
     try:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return Picture()
     digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-    values = np.frombuffer(data, np.uint8)
-    picture = cv2.imdecode(values, cv2.IMREAD_COLOR) if data else None
+    picture = decode(data)
     if picture is None:
         return Picture(digest=digest)
     return Picture(picture.shape[1], picture.shape[0], digest)
@@ -388,6 +383,8 @@ def _check_images(
         found.warning('image file listed twice', name)
     for image in images.values():
         name = image['file_name']
+        if leaves_folder(name):
+            found.error("path out of the data set's folder", name)
         if image.get('video_id') is not None:
             _refer(image, 'video_id', videos, name, found)
             frame = image.get('frame_id')

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from data_converters.arguments import add_images_option, percent
+from data_converters.arguments import add_images_option, file_part, percent
 from data_converters.errors import DataError, main_guard
 from data_converters.images import (
     IMAGE_SUFFIXES,
@@ -340,6 +340,7 @@ def main() -> None:
     parser.add_argument('dst', type=Path, help='folder to fill')
     parser.add_argument(
         '--protocol',
+        type=file_part,
         default='300w',
         help="name of the split, first part of the JSON files' names "
         '(default: 300w)',

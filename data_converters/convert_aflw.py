@@ -43,6 +43,7 @@ from data_converters.errors import DataError, main_guard
 from data_converters.images import (
     check_folders,
     image_sizes,
+    leaves_folder,
     place_images,
 )
 from data_converters.schema import (
@@ -400,7 +401,7 @@ def _checked(photo: Any, database: Path) -> str | None:
     if photo is None:
         return None
     path = PurePosixPath(str(photo).replace('\\', '/'))
-    if path.is_absolute() or '..' in path.parts or not path.name:
+    if leaves_folder(str(photo)) or not path.name:
         raise DataError(
             f'{database}: filepath {photo!r} in FaceImages is no path like '
             '3/image00035.jpg; correct it'

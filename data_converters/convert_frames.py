@@ -32,7 +32,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data_converters.arguments import add_images_option
+from data_converters.arguments import add_images_option, file_part
 from data_converters.errors import DataError, main_guard
 from data_converters.frames import frame_ids
 from data_converters.images import (
@@ -412,15 +412,6 @@ def _positive(text: str) -> float:
     return value
 
 
-def _file_part(text: str) -> str:
-    if not re.fullmatch(r'[\w-]+', text):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} cannot be part of a file's name; use letters, "
-            'digits, _ and -'
-        )
-    return text
-
-
 def main() -> None:
     """Command line of :func:`convert`."""
     parser = argparse.ArgumentParser(
@@ -433,7 +424,7 @@ def main() -> None:
     parser.add_argument('dst', type=Path, help='folder to fill')
     parser.add_argument(
         '--protocol',
-        type=_file_part,
+        type=file_part,
         default='frames',
         help="name of the split, first part of the JSON files' names "
         '(default: frames)',

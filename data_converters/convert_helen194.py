@@ -29,6 +29,7 @@ from data_converters.images import (
     check_folders,
     files_by_stem,
     image_sizes,
+    leaves_folder,
     place_images,
 )
 from data_converters.pts import parse_pair
@@ -179,6 +180,11 @@ def _read_file(path: Path) -> tuple[str, np.ndarray]:
     if not lines:
         raise DataError(f'{path}: is empty; repair or remove it')
     name = lines[0]
+    if leaves_folder(name):
+        raise DataError(
+            f'{path}: names {name}, which leads out of the folders of images; '
+            'correct its first line'
+        )
     if Path(name).suffix.lower() in IMAGE_SUFFIXES:
         name = Path(name).stem
     points = [parse_pair(line.replace(',', ' '), path) for line in lines[1:]]

@@ -44,6 +44,7 @@ from data_converters.images import (
     check_folders,
     files_by_stem,
     image_sizes,
+    leaves_folder,
     place_images,
 )
 from data_converters.pts import read_pts
@@ -334,6 +335,11 @@ def _read_list(path: Path) -> MarksList:
             raise DataError(
                 f'{where}: has {len(values)} numbers where '
                 f'{" or ".join(map(str, sorted(known)))} are expected; '
+                'correct or remove the line'
+            )
+        if leaves_folder(tokens[0]):
+            raise DataError(
+                f'{where}: {tokens[0]} leads out of the folder of images; '
                 'correct or remove the line'
             )
         if tokens[0] in lines:

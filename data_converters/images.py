@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 import cv2
+import numpy as np
 
 from data_converters.errors import DataError
 from data_converters.parallel import run_parallel
@@ -41,17 +42,34 @@ def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
     return found
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """Width and height in pixels as OpenCV decodes the image.
+def decode(data: bytes) -> np.ndarray | None:
+    """Decode an image as the training will, None where that fails.
 
-    The image is decoded, not only its header read: that finds broken files
-    before a training run does, and it applies the EXIF orientation as the
-    training's reader will.
+    Not with ``cv2.imread``: that fills what is missing of a JPEG file that
+    was cut short with gray, where the training's reader, which decodes
+    bytes, takes no such file. The EXIF orientation is applied.
+
+    Args:
+        data: The content of an image file.
+
+    Returns:
+        Pixels of shape (H, W, 3), BGR, uint8.
+    """
+    if not data:
+        return None
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels.
+
+    The image is decoded, not only its header read: that finds files that
+    are broken or cut short before a training run does.
 
     Raises:
         DataError: The file is no readable image.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    image = decode(path.read_bytes() if path.is_file() else b'')
     if image is None:
         raise DataError(
             f'{path}: is not a readable image; replace it or remove it '
@@ -69,6 +87,12 @@ def image_sizes(files: Mapping[str, Path]) -> dict[str, tuple[int, int]]:
     names = list(files)
     sizes = run_parallel(measure, names, workers=None, label='images')
     return dict(zip(names, sizes))
+
+
+def leaves_folder(name: str) -> bool:
+    """Whether a path out of a file would lead out of the folder it is in."""
+    path = PurePosixPath(name.replace('\\', '/'))
+    return path.is_absolute() or '..' in path.parts
 
 
 def check_folders(src: Path, dst: Path, inner: str) -> None:

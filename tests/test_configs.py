@@ -10,7 +10,6 @@ from builders import random_samples
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
-from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS, METRICS, MODELS
 
 CONFIGS = sorted((Path(__file__).parents[1] / 'configs').glob('*.py'))
@@ -18,12 +17,11 @@ CONFIGS = sorted((Path(__file__).parents[1] / 'configs').glob('*.py'))
 
 def read(dataset):
     """Metainfo and pipeline of a data set whose files are not there."""
-    if 'datasets' in dataset:  # MMPose's CombinedDataset counts its parts.
-        for part in dataset.datasets:
-            read(part)
-        metainfo = parse_pose_metainfo(dataset.metainfo)
-        return metainfo, Compose(dataset.pipeline)
-    built = DATASETS.build(dict(dataset, lazy_init=True))
+    for part in dataset.get('datasets', []):
+        read(part)
+    # MMPose's CombinedDataset counts its parts.
+    parts = dict(datasets=[]) if 'datasets' in dataset else {}
+    built = DATASETS.build({**dataset, **parts, 'lazy_init': True})
     return built.metainfo, built.pipeline
 
 

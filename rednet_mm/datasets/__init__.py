@@ -1,11 +1,19 @@
 """Video clips, samplers, transforms and landmark metainfo."""
 
-from .face import VideoClipDataset
+from .face import (
+    CombinedStillDataset,
+    Still300WDataset,
+    StillAFLWDataset,
+    VideoClipDataset,
+)
 from .samplers import SubjectBatchSampler, VideoBatchSampler
 from .transforms import LoadVideoFrame
 
 __all__ = [
+    'CombinedStillDataset',
     'LoadVideoFrame',
+    'Still300WDataset',
+    'StillAFLWDataset',
     'SubjectBatchSampler',
     'VideoBatchSampler',
     'VideoClipDataset',

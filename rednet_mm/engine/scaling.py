@@ -16,7 +16,7 @@ it may say, everything optional::
     # go together, are other data with 68 points.
     data = dict(
         images=dict(
-            train=dict(type='Face300WDataset', ...),
+            train=dict(type='Still300WDataset', ...),
             test=dict(type='VideoClipDataset', ...),
             max_epochs=6,
             batch_size=32,

@@ -57,6 +57,13 @@ def half(t, name: str) -> bytes:
     return content[: len(content) // 2]
 
 
+def cut(t, name: str) -> None:
+    """Leave out the last bytes of an image, which is noise."""
+    path = t.src / name
+    noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    path.write_bytes(cv2.imencode('.jpg', noise)[1].tobytes()[:-40])
+
+
 def edit(t, name: str, old: str, new: str) -> None:
     """Replace the first place of a text in a file of the source."""
     path = t.src / name
@@ -110,6 +117,12 @@ def without_frames(t) -> tuple:
     code = cv2.VideoWriter_fourcc(*'MJPG')
     cv2.VideoWriter(path, code, 25, (64, 48)).release()
     return AVI
+
+
+def cut_with_list(t) -> tuple:
+    """A photo that is cut short and that the list names."""
+    cut(t, LFW_ANN_1)
+    return rows(t, LFW_GOOD)
 
 
 def with_list(t) -> tuple:
@@ -199,6 +212,11 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
             'SRC/002/annot/000001.pts: has no image in SRC/002/imgs; add the '
             'image or remove the marks',
         ),
+        'image cut short': (
+            lambda t: cut(t, '002/imgs/000001.jpg'),
+            'SRC/002/imgs/000001.jpg: is not a readable image; '
+            'replace it or remove it together with its marks',
+        ),
         'image unreadable': (
             lambda t: write(t, '002/imgs/000001.jpg', b'no image'),
             'SRC/002/imgs/000001.jpg: is not a readable image; replace it or '
@@ -273,6 +291,11 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
         ),
     },
     '300w': {
+        'list: image out of the source': (
+            lambda t: split(t, 'single.jpeg', '../single.jpeg'),
+            'TOP/list.csv: names ../single.jpeg, which is not in SRC or has '
+            'no marks; add the file or remove the row',
+        ),
         'source is missing': (
             lambda t: shutil.rmtree(t.src),
             'SRC: no such folder; name the folder of the data set',
@@ -309,6 +332,11 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
             lambda t: write(t, 'afw/7_2.pts', b'\xff\xd8\xff'),
             "SRC/afw/7_2.pts: '���' is not a pair of numbers; repair or "
             'remove it',
+        ),
+        'image cut short': (
+            lambda t: cut(t, 'afw/7_2.jpg'),
+            'SRC/afw/7_2.jpg: is not a readable image; '
+            'replace it or remove it together with its marks',
         ),
         'image unreadable': (
             lambda t: write(t, 'afw/7_2.jpg', b'no image'),
@@ -450,6 +478,11 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
             'aflw-images-0, -2 and -3 again, or allow more than 5 % with '
             '--max-missing',
         ),
+        'image cut short': (
+            lambda t: cut(t, f'{PHOTOS}/{AFLW_TRAIN}'),
+            'SRC/aflw/data/flickr/3/image00002.jpg: is not a readable image; '
+            'replace it or remove it together with its marks',
+        ),
         'photo unreadable': (
             lambda t: write(t, f'{PHOTOS}/{AFLW_TRAIN}', b'no image'),
             'SRC/aflw/data/flickr/3/image00002.jpg: is not a readable image; '
@@ -491,10 +524,20 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
             'SRC/train_1/30_1.jpg: has the name of SRC/test/30_1.jpg; remove '
             'one of the two',
         ),
+        'image cut short': (
+            lambda t: cut(t, 'test/30_1.jpg'),
+            'SRC/test/30_1.jpg: is not a readable image; '
+            'replace it or remove it together with its marks',
+        ),
         'image unreadable': (
             lambda t: write(t, 'test/30_1.jpg', b'no image'),
             'SRC/test/30_1.jpg: is not a readable image; replace it or remove '
             'it together with its marks',
+        ),
+        'marks: image out of the folder': (
+            lambda t: annotate(t, 3, '../30_1', helen_marks()),
+            'SRC/annotation/3.txt: names ../30_1, which leads out of the '
+            'folders of images; correct its first line',
         ),
         'marks: same image': (
             lambda t: annotate(t, 7, '30_1.jpg', helen_marks()),
@@ -584,10 +627,20 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
             'SRC/Ann_Lee/Ann_Lee_0001.pts: the box around the marks is empty; '
             'repair or remove it',
         ),
+        'image cut short': (
+            cut_with_list,
+            'SRC/Ann_Lee/Ann_Lee_0001.jpg: is not a readable image; '
+            'replace it or remove it together with its marks',
+        ),
         'image unreadable': (
             with_list,
             'SRC/Ann_Lee/Ann_Lee_0001.jpg: is not a readable image; replace '
             'it or remove it together with its marks',
+        ),
+        'list: image out of the folder': (
+            lambda t: rows(t, LFW_GOOD + lfw_seven('../Eve/Eve_0001.jpg')),
+            'TOP/list.csv: line 3: ../Eve/Eve_0001.jpg leads out of the '
+            'folder of images; correct or remove the line',
         ),
         'list: number missing': (
             lambda t: rows(t, LFW_HEADER + BOB_ROW + f'{LFW_ANN_1} 1 2'),
@@ -699,6 +752,11 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
             lambda t: write(t, 'one/f_00001.pts', b'1 2\n' * 68),
             'SRC/one/f_00001.pts: the box around the marks is empty; repair '
             'or remove it',
+        ),
+        'image cut short': (
+            lambda t: cut(t, 'two/f_00001.jpg'),
+            'SRC/two/f_00001.jpg: is not a readable image; '
+            'replace it or remove it together with its marks',
         ),
         'image unreadable': (
             lambda t: write(t, 'two/f_00001.jpg', b'no image'),

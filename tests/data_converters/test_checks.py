@@ -140,6 +140,10 @@ BROKEN = {
             ('warning', 'gap in the frames of a face'),
         },
     ),
+    'image out of the folder': (
+        lambda c: image(c).update(file_name='../a/000001.jpg'),
+        {('error', "path out of the data set's folder")},
+    ),
     'annotation id twice': (
         lambda c: face(c, 6).update(id=1),
         {

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import os
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -283,3 +284,24 @@ def test_real_faces(shared, tmp_path, load):
             assert (centre < [image['width'], image['height']]).all()
             assert max(w, h) < max(image['width'], image['height'])
     assert len(names) == len(rows)
+
+
+def test_faces_with_the_original_headers(shared, tmp_path, load):
+    """Ten faces of AFW as released; the numbers are those of the files."""
+    source = shared / 'fixtures' / '300w_original_headers'
+    data = load(convert(source, tmp_path / 'dst')['all'])
+    assert len(data['images']) == len(data['annotations']) == 10
+    for image, annotation in zip(data['images'], data['annotations']):
+        pts = source / Path(image['file_name']).with_suffix('.pts').name
+        # The first mark stands in line 4 and is 1-based.
+        first = [float(x) - 1 for x in pts.read_text().split('\n')[3].split()]
+        assert annotation['keypoints'][:2] == pytest.approx(first, abs=5e-4)
+
+
+def test_protocol_becomes_part_of_a_name(stills, command_line):
+    done = command_line(
+        'convert_300w', stills.src, stills.dst, '--protocol', '../x'
+    )
+    assert done.returncode == 2
+    assert "'../x' cannot be part of a file's name" in done.stderr
+    assert not stills.dst.exists()

@@ -11,8 +11,7 @@ from mmengine.runner import Runner
 from mmpose.registry import TRANSFORMS
 from torch._utils import ExceptionWrapper
 
-from rednet_mm.datasets import VideoClipDataset
-from rednet_mm.datasets.face import video_clip_dataset
+from rednet_mm.datasets import VideoClipDataset, unreadable
 from rednet_mm.engine.launch import one_sentence_errors
 from rednet_mm.errors import UserError
 
@@ -50,7 +49,7 @@ def log(tmp_path, monkeypatch):
         with path.open('a') as stream:
             stream.write(message + '\n')
 
-    monkeypatch.setattr(video_clip_dataset, 'print_log', print_log)
+    monkeypatch.setattr(unreadable, 'print_log', print_log)
     return lambda: path.read_text().splitlines()
 
 
@@ -204,8 +203,8 @@ def test_nothing_readable_is_one_sentence(root, log):
     with pytest.raises(UserError) as caught:
         dataset[0]
     assert str(caught.value) == (
-        f'{root}/annotations/all.json: one clip after the other holds a '
-        'frame that cannot be read; look at the data with '
+        f'{root}/annotations/all.json: one item after the other holds an '
+        'image that cannot be read; look at the data with '
         'tools/check_dataset.py'
     )
     # Each frame once, however often it was tried.

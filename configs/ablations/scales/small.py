@@ -44,7 +44,7 @@ data = dict(
     images=dict(
         train=dict(
             stills,
-            type='Face300WDataset',
+            type='Still300WDataset',
             ann_file='annotations/300w_train.json',
         ),
         test=dict(

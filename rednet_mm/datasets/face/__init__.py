@@ -4,6 +4,16 @@ The folder's name matters: MMPose's inferencer picks its default detector by
 the folder under ``datasets`` in which the class of the data set lives.
 """
 
+from .still_datasets import (
+    CombinedStillDataset,
+    Still300WDataset,
+    StillAFLWDataset,
+)
 from .video_clip_dataset import VideoClipDataset
 
-__all__ = ['VideoClipDataset']
+__all__ = [
+    'CombinedStillDataset',
+    'Still300WDataset',
+    'StillAFLWDataset',
+    'VideoClipDataset',
+]

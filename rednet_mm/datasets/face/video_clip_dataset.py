@@ -1,17 +1,13 @@
 """Clips of T frames for training, whole videos for testing."""
 
-import logging
 import os.path as osp
 import random
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any, Iterator, NoReturn, Optional
+from typing import Any, Iterator, Optional
 
-import cv2
-import mmcv
 import numpy as np
 import torch
-from mmengine import fileio
 from mmengine.dataset import force_full_init
 from mmengine.logging import print_log
 from mmpose.datasets.datasets.face import Face300VWDataset
@@ -19,15 +15,13 @@ from mmpose.registry import DATASETS
 
 from rednet_mm.datasets.clip_sampling import sample_clip
 from rednet_mm.datasets.metainfo import FACE_68
-from rednet_mm.datasets.transforms.load_video_frame import (
-    VideoFrames,
-    split_frame_path,
+from rednet_mm.datasets.unreadable import (
+    TRIES,
+    UnreadableFiles,
+    UnreadableFrame,
+    first_readable,
 )
 from rednet_mm.errors import UserError
-
-# How many other clips are tried in place of one that cannot be read: of its
-# track, then of its subject, then of all.
-TRIES = 30
 
 # What a data sample says of itself beside MMPose's fields.
 TRACK_KEYS = (
@@ -157,18 +151,9 @@ class VideoClipDataset(Face300VWDataset):
             tracks = self._long_enough(tracks)
         # Places of the frames of each track in the list of frames.
         self.tracks = tracks
-        # Which files cannot be read, known to all workers; several faces may
-        # be of one file.
-        numbers: dict[str, int] = {}
-        self._file_of = np.array(
-            [
-                numbers.setdefault(info['img_path'], len(numbers))
-                for info in self.data_list
-            ]
+        self._unreadable = UnreadableFiles(
+            (info['img_path'] for info in self.data_list), self.test_mode
         )
-        self._unreadable = torch.zeros(
-            len(numbers), dtype=torch.bool
-        ).share_memory_()
         # A subject, or where it is not known the track itself, as a number.
         labels = [self.data_list[t[0]]['subject_label'] for t in tracks]
         self._track_subjects = [
@@ -250,7 +235,8 @@ class VideoClipDataset(Face300VWDataset):
     def _other_clips(self, item: int) -> Iterator[list[int]]:
         """Clips in place of one that cannot be read, the nearest first.
 
-        They too depend on the item's number alone.
+        Of its track, then of its subject, then of all. They too depend on
+        the item's number alone.
         """
         rng = np.random.default_rng([item, 1])
         track, backwards = self._track_of(item)
@@ -265,19 +251,16 @@ class VideoClipDataset(Face300VWDataset):
         """A frame (testing) or a clip (training) through the pipeline."""
         if self.test_mode:
             return self._prepare_frame(idx)
-        for places in chain([self.clip_frames(idx)], self._other_clips(idx)):
-            if self._unreadable[self._file_of[places]].any():
-                continue
-            try:
-                return self._prepare_clip(idx, places)
-            except _UnreadableFrame:
-                continue
-        raise UserError(
-            f'{self.ann_file}: one clip after the other holds a frame that '
-            'cannot be read; look at the data with tools/check_dataset.py'
+        return first_readable(
+            chain([self.clip_frames(idx)], self._other_clips(idx)),
+            lambda places: self._prepare_clip(idx, places),
+            self.ann_file,
         )
 
     def _prepare_clip(self, item: int, places: list[int]) -> Optional[dict]:
+        paths = [self.get_data_info(place)['img_path'] for place in places]
+        if any(self._unreadable.knows(path) for path in paths):
+            raise UnreadableFrame
         packed = []
         for place in places:
             with _same_draw(item):
@@ -292,61 +275,13 @@ class VideoClipDataset(Face300VWDataset):
     def _prepare_frame(self, place: int) -> Any:
         info = self.get_data_info(place)
         about = {key: info[key] for key in TRACK_KEYS}
-        try:
+        with self._unreadable.reading(
+            info['img_path'], 'its clips are replaced by others'
+        ):
             packed = self.pipeline(info)
-        except Exception as error:
-            # Whatever a transform raises is its own fault where the frame
-            # can be read.
-            fault = _fault_of(info['img_path'])
-            if fault is None:
-                raise
-            self._give_up(place, f'{info["img_path"]} {fault}', error)
         if packed is not None and 'data_samples' in packed:
             packed['data_samples'].set_metainfo(about)
         return packed
-
-    def _give_up(self, place: int, fault: str, error: Exception) -> NoReturn:
-        """Testing ends at an unreadable frame, training goes round it."""
-        if self.test_mode:
-            raise UserError(
-                f'{fault}; get it again, or convert the data without it'
-            ) from error
-        file = self._file_of[place]
-        if not self._unreadable[file]:
-            self._unreadable[file] = True
-            print_log(
-                f'{fault}; its clips are replaced by others',
-                'current',
-                logging.WARNING,
-            )
-        raise _UnreadableFrame(fault) from error
-
-
-class _UnreadableFrame(Exception):
-    """A frame of a training clip cannot be read."""
-
-
-def _fault_of(path: str) -> Optional[str]:
-    """What keeps an image from being read, None where nothing does."""
-    place = split_frame_path(path)
-    if place is not None:
-        video = None
-        try:
-            video = VideoFrames(place[0])
-            video.read(place[1])
-        except UserError:
-            return 'cannot be read from its video'
-        finally:
-            if video is not None:
-                video.release()
-        return None
-    try:
-        picture = mmcv.imfrombytes(fileio.get(path))
-    except FileNotFoundError:
-        return 'does not exist'
-    except (OSError, cv2.error):
-        picture = None
-    return 'cannot be decoded' if picture is None else None
 
 
 @contextmanager
