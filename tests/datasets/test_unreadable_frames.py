@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from mmpose.registry import TRANSFORMS
 from torch._utils import ExceptionWrapper
 
-from rednet_mm.datasets import VideoClipDataset, unreadable
+from rednet_mm.datasets import VideoClipDataset
 from rednet_mm.engine.launch import one_sentence_errors
 from rednet_mm.errors import UserError
 
@@ -37,20 +37,6 @@ def root(tmp_path):
         frames=LENGTH,
         subjects=['zoe', 'ann', 'bob', 'bob'],
     )
-
-
-@pytest.fixture
-def log(tmp_path, monkeypatch):
-    """Reads the log's lines, those of other processes too."""
-    path = tmp_path / 'log'
-    path.touch()
-
-    def print_log(message, *_):
-        with path.open('a') as stream:
-            stream.write(message + '\n')
-
-    monkeypatch.setattr(unreadable, 'print_log', print_log)
-    return lambda: path.read_text().splitlines()
 
 
 def clips(root, **kwargs) -> VideoClipDataset:

@@ -9,7 +9,6 @@ from builders import write_stills
 from mmengine.runner import Runner
 from mmpose.registry import DATASETS
 
-from rednet_mm.datasets import unreadable
 from rednet_mm.datasets.metainfo import FACE_21, FACE_68
 from rednet_mm.errors import UserError
 from rednet_mm.landmarks import SEVEN_OF_68
@@ -35,20 +34,6 @@ def root(tmp_path):
     write_stills(tmp_path / 'annotations' / 'a.json', 68, IMAGES)
     write_stills(tmp_path / 'annotations' / 'b.json', 21, IMAGES, seed=1)
     return tmp_path
-
-
-@pytest.fixture
-def log(tmp_path, monkeypatch):
-    """Reads the log's lines, those of other processes too."""
-    path = tmp_path / 'log'
-    path.touch()
-
-    def print_log(message, *_):
-        with path.open('a') as stream:
-            stream.write(message + '\n')
-
-    monkeypatch.setattr(unreadable, 'print_log', print_log)
-    return lambda: path.read_text().splitlines()
 
 
 def settings(root, kind: str, **kwargs) -> dict:
