@@ -113,8 +113,7 @@ train_dataloader = dict(
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='CombinedDataset',
-        metainfo=dict(from_file='configs/_base_/datasets/300w.py'),
+        type='CombinedStillDataset',
         datasets=[
             dict(
                 type='Face300WDataset',
