@@ -13,6 +13,8 @@ from rednet_mm.errors import UserError
 NORMS_68 = {
     'outer_eyes': ((36,), (45,)),
     'pupils': (tuple(range(36, 42)), tuple(range(42, 48))),
+    # By the corners alone, so that AFLW's points will do.
+    'eye_mouth': ((36, 39, 42, 45), (48, 54)),
 }
 
 
@@ -22,11 +24,14 @@ def norm_lengths(
     """What errors are divided by, in pixels, one number a frame.
 
     Args:
-        truth (np.ndarray): True landmarks, shape (N, 68, 2).
+        truth (np.ndarray): True landmarks, shape (N, 68, 2); for ``'box'``
+            of any number.
         norm (str): ``'outer_eyes'``: distance of the outer eye corners (36,
             45); ``'pupils'``: distance of the centres of the six marks of
-            either eye; ``'box'``: sqrt(w * h) of the marks' extent.
-        visible (np.ndarray, optional): Shape (N, 68), true where a point is
+            either eye; ``'eye_mouth'``: distance of the centres of the four
+            eye corners and of the two mouth corners; ``'box'``: sqrt(w * h)
+            of the marks' extent.
+        visible (np.ndarray, optional): As the marks, true where a point is
             annotated. None: all are.
 
     Returns:
@@ -34,7 +39,7 @@ def norm_lengths(
         is not annotated.
 
     Raises:
-        UserError: for another norm.
+        UserError: for another norm, or one of other than 68 points.
     """
     seen = np.ones(truth.shape[:2], bool) if visible is None else visible
     seen = seen.astype(bool)[..., None]
@@ -45,6 +50,11 @@ def norm_lengths(
     if norm not in NORMS_68:
         known = ', '.join([*NORMS_68, 'box'])
         raise UserError(f'norm {norm!r} is not one of {known}')
+    if truth.shape[1] != 68:
+        raise UserError(
+            f'norm {norm!r} needs 68 points, {truth.shape[1]} are annotated; '
+            "choose norm 'box' or 'box_size'"
+        )
     left, right = NORMS_68[norm]
     marks = np.where(seen, truth, np.nan)
     ends = [marks[:, list(points)].mean(1) for points in (left, right)]
@@ -84,11 +94,27 @@ def frame_errors(
     if points is not None:
         truth, visible = truth[:, list(points)], visible[:, list(points)]
     distance = np.linalg.norm(prediction - truth, axis=-1)
+    return mean_errors(distance, visible, length)
+
+
+def mean_errors(
+    distance: np.ndarray, visible: np.ndarray, length: np.ndarray
+) -> np.ndarray:
+    """What :func:`frame_errors` gives, of distances that are there.
+
+    Args:
+        distance (np.ndarray): Of each point from the truth, pixels, (N, K).
+        visible (np.ndarray): Shape (N, K), true where a point is annotated.
+        length (np.ndarray): What errors are divided by, pixels, (N,).
+
+    Returns:
+        np.ndarray: Shape (N,), percent.
+    """
     visible = visible.astype(bool)
     count = visible.sum(1)
     valid = (count > 0) & (length > 0)
     total = np.where(visible, distance, 0).sum(1)
-    errors = np.full(len(truth), np.nan)
+    errors = np.full(len(distance), np.nan)
     errors[valid] = 100 * total[valid] / count[valid] / length[valid]
     # A prediction that is not a number is as wrong as can be, not unmeasured.
     errors[valid & ~np.isfinite(total)] = np.inf
@@ -107,3 +133,23 @@ def area_under_curve(errors: np.ndarray, limit: float = 8.0) -> float:
     exactly the mean of max(0, 1 - error / limit).
     """
     return float(100 * np.mean(np.clip(1 - errors / limit, 0, None)))
+
+
+def cumulative_curve(
+    errors: np.ndarray, limit: float = 10.0, points: int = 201
+) -> tuple[np.ndarray, np.ndarray]:
+    """The cumulative error distribution (CED).
+
+    Args:
+        errors (np.ndarray): Shape (N,), percent; NaN is left out.
+        limit (float): Where the curve ends, percent.
+        points (int): Of the curve.
+
+    Returns:
+        tuple: Thresholds in percent and, in percent, the share of frames
+        whose error is not larger; both (points,).
+    """
+    thresholds = np.linspace(0, limit, points)
+    known = np.sort(errors[~np.isnan(errors)])
+    below = np.searchsorted(known, thresholds, side='right')
+    return thresholds, 100 * below / max(len(known), 1)

@@ -1,0 +1,153 @@
+"""How steadily landmarks follow a face through a video.
+
+Letters: N rows of records, P measured points. Only rows of one track with
+consecutive frame numbers are taken together.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Below this speed, as a share of the face's size a frame, nothing moves and
+# there is nothing to lag behind; in pixels of a face of 200 it is 0.2.
+LEAST_SPEED = 1e-3
+
+# Frames of a track without which its lag is not told.
+LEAST_FRAMES = 5
+
+
+@dataclass(frozen=True)
+class Stability:
+    """Steadiness of N rows, NaN where it is not defined.
+
+    Attributes:
+        motion (np.ndarray): (N,), error of motion from this row's frame to
+            the next one, percent of the face's size.
+        acceleration (np.ndarray): (N,), of the predictions, same unit.
+        true_acceleration (np.ndarray): (N,), of the truth, same unit.
+        lag (np.ndarray): (number of tracks,), frames, positive where the
+            predictions come late.
+    """
+
+    motion: np.ndarray
+    acceleration: np.ndarray
+    true_acceleration: np.ndarray
+    lag: np.ndarray
+
+
+def stability(
+    prediction: np.ndarray,
+    truth: np.ndarray,
+    visible: np.ndarray,
+    sizes: np.ndarray,
+    tracks: np.ndarray,
+    frame_ids: np.ndarray,
+) -> Stability:
+    """Error of motion, acceleration and lag.
+
+    * Error of motion: 100 * |d_t - d_{t+1}| / s, with d = truth -
+      prediction and s the face's size in frame t; mean over the points.
+    * Acceleration: 100 * |p_{t-1} - 2 p_t + p_{t+1}| / s likewise.
+    * Lag of a track: predictions that come L frames late are off by -L times
+      the velocity, so L is minus the slope of the regression of the error
+      p_t - g_t on the true velocity (g_{t+1} - g_{t-1}) / 2, all points and
+      both coordinates in one, each with an intercept of its own (a point
+      that is always a little off is not late). NaN for a track that hardly
+      moves, or moves evenly: there a lag cannot be told from an offset.
+
+    Args:
+        prediction (np.ndarray): (N, P, 2), pixels.
+        truth (np.ndarray): (N, P, 2), pixels.
+        visible (np.ndarray): (N, P), true where annotated.
+        sizes (np.ndarray): (N,), sqrt(w * h) of the face, pixels.
+        tracks (np.ndarray): (N,), numbers from 0.
+        frame_ids (np.ndarray): (N,).
+    """
+    order = np.lexsort((frame_ids, tracks))
+    prediction, truth = prediction[order], truth[order]
+    visible, sizes = visible[order], sizes[order]
+    follows = (np.diff(tracks[order]) == 0) & (np.diff(frame_ids[order]) == 1)
+    first = np.flatnonzero(follows)
+    middle = np.flatnonzero(follows[1:] & follows[:-1]) + 1
+    error = prediction - truth
+
+    def placed(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        out = np.full(len(order), np.nan)
+        out[order[rows]] = values
+        return out
+
+    seen = visible[first] & visible[first + 1]
+    motion = _relative(error[first + 1] - error[first], seen, sizes[first])
+    seen = visible[middle - 1] & visible[middle] & visible[middle + 1]
+    accelerations = [
+        _relative(
+            marks[middle - 1] - 2 * marks[middle] + marks[middle + 1],
+            seen,
+            sizes[middle],
+        )
+        for marks in (prediction, truth)
+    ]
+    return Stability(
+        placed(motion, first),
+        placed(accelerations[0], middle),
+        placed(accelerations[1], middle),
+        _lags(
+            error[middle],
+            (truth[middle + 1] - truth[middle - 1]) / 2,
+            seen,
+            sizes[middle],
+            tracks[order][middle],
+            int(tracks.max()) + 1,
+        ),
+    )
+
+
+def _relative(
+    vectors: np.ndarray, seen: np.ndarray, sizes: np.ndarray
+) -> np.ndarray:
+    """Mean length of vectors (n, P, 2) over seen points, % of the size."""
+    lengths = np.where(seen, np.linalg.norm(vectors, axis=-1), 0)
+    with np.errstate(invalid='ignore', divide='ignore'):
+        mean = 100 * lengths.sum(1) / seen.sum(1) / sizes
+    mean[~np.isfinite(mean)] = np.nan
+    return mean
+
+
+def _lags(
+    error: np.ndarray,
+    velocity: np.ndarray,
+    seen: np.ndarray,
+    sizes: np.ndarray,
+    tracks: np.ndarray,
+    number: int,
+) -> np.ndarray:
+    """Lag of each track from rows (n, P, 2) sorted by track."""
+    lags = np.full(number, np.nan)
+    if not len(tracks):
+        return lags
+    known = (seen & np.isfinite(error).all(-1))[..., None]
+    error, velocity = np.where(known, error, 0), np.where(known, velocity, 0)
+    starts = np.flatnonzero(np.diff(tracks, prepend=-1))
+
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.add.reduceat(values, starts)
+
+    frames = np.diff(np.append(starts, len(tracks)))
+    count = np.maximum(total(known.astype(float)), 1)  # (tracks, P, 1)
+    mean = total(velocity) / count
+    # Centred before it is squared: velocities are small differences.
+    velocity = np.where(known, velocity - np.repeat(mean, frames, 0), 0)
+    shared = total(error * velocity).sum((1, 2))
+    energy = total(velocity**2).sum((1, 2))
+    seen_points = total(known.astype(float)).sum((1, 2))
+    known_size = np.isfinite(sizes)
+    size = total(np.where(known_size, sizes, 0)) / np.maximum(
+        total(known_size.astype(int)), 1
+    )
+    with np.errstate(invalid='ignore', divide='ignore'):
+        speed = np.sqrt(energy / seen_points) / size
+        found = -shared / energy
+    enough = total(known.any((1, 2)).astype(int)) >= LEAST_FRAMES
+    told = enough & (speed > LEAST_SPEED)
+    lags[tracks[starts[told]]] = found[told]
+    return lags
