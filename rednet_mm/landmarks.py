@@ -18,3 +18,14 @@ POINT_SETS = {
     '49': INNER_49,
     '7': SEVEN_OF_68,
 }
+
+# Figure 9's facial components as landmarks of 68; left and right are the
+# image's.
+COMPONENTS = {
+    'contour': tuple(range(17)),
+    'brows': tuple(range(17, 27)),
+    'nose': tuple(range(27, 36)),
+    'left_eye': tuple(range(36, 42)),
+    'right_eye': tuple(range(42, 48)),
+    'mouth': tuple(range(48, 68)),
+}

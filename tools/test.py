@@ -1,6 +1,8 @@
 """Measure a checkpoint: python tools/test.py CONFIG CHECKPOINT [options]."""
 
 import argparse
+import hashlib
+import os.path as osp
 
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -13,6 +15,8 @@ from rednet_mm.engine.launch import (
     one_sentence_errors,
     run_config,
 )
+from rednet_mm.engine.processes import prepare_processes
+from rednet_mm.evaluation.dumps import SUFFIXES
 
 
 def parse_args() -> argparse.Namespace:
@@ -21,7 +25,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', help='save the figures here (.json, .yml)')
     parser.add_argument(
-        '--dump', help='save all predictions here (.pkl), for later figures'
+        '--dump',
+        help='save all predictions here, for tools/evaluate.py (.npz, or '
+        ".pkl as MMEngine's)",
+    )
+    parser.add_argument(
+        '--boxes',
+        choices=('truth', 'tracking'),
+        default='truth',
+        help="where a video's boxes come from: the annotations, or the "
+        'landmarks of the frame before',
     )
     add_run_arguments(parser)
     return parser.parse_args()
@@ -29,17 +42,46 @@ def parse_args() -> argparse.Namespace:
 
 def build_config(args: argparse.Namespace) -> Config:
     """The config file with the command line's wishes written into it."""
-    check_suffix('--dump', args.dump, '.pkl', '.pickle')
+    check_suffix('--dump', args.dump, *SUFFIXES)
     check_suffix('--out', args.out, '.json', '.yml', '.yaml', '.pkl')
     cfg = run_config(args)
     cfg.load_from = args.checkpoint
+    evaluators = cfg.test_evaluator
+    if not isinstance(evaluators, (list, tuple)):
+        evaluators = [evaluators]
+    if args.boxes == 'tracking':
+        cfg.test_cfg = dict(type='TrackingTestLoop')
+        for evaluator in evaluators:
+            if evaluator.type == 'FaceLandmarkMetric':
+                evaluator.boxes = args.boxes
     if args.dump:
-        evaluators = cfg.test_evaluator
-        if not isinstance(evaluators, (list, tuple)):
-            evaluators = [evaluators]
-        dump = dict(type='DumpResults', out_file_path=args.dump)
-        cfg.test_evaluator = [*evaluators, dump]
+        dump = dict(
+            type='DumpPredictions',
+            out_file_path=args.dump,
+            provenance=provenance(args, cfg),
+        )
+        evaluators = [*evaluators, dump]
+    cfg.test_evaluator = evaluators
     return cfg
+
+
+def provenance(args: argparse.Namespace, cfg: Config) -> dict[str, str]:
+    """What predictions come from."""
+    digest = ''
+    if osp.isfile(args.checkpoint):
+        with open(args.checkpoint, 'rb') as stream:
+            digest = hashlib.file_digest(stream, 'sha256').hexdigest()[:12]
+    data = cfg.test_dataloader.dataset
+    return dict(
+        config=args.config,
+        checkpoint=args.checkpoint,
+        checkpoint_sha256=digest,
+        data=osp.join(data.get('data_root') or '', data.get('ann_file', '')),
+        boxes=args.boxes,
+        seed=str(cfg.get('randomness', {}).get('seed')),
+        options=str(args.cfg_options or {}),
+        **cfg.run_info,
+    )
 
 
 def print_table(metrics: dict[str, float]) -> None:
@@ -53,7 +95,9 @@ def print_table(metrics: dict[str, float]) -> None:
 def main() -> None:
     args = parse_args()
     with one_sentence_errors():
-        runner = Runner.from_cfg(build_config(args))
+        cfg = build_config(args)
+        prepare_processes(cfg)
+        runner = Runner.from_cfg(cfg)
         check_checkpoint(runner.model, args.checkpoint)
         metrics = runner.test()
         if runner.rank == 0:

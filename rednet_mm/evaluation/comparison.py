@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rednet_mm.landmarks import COMPONENTS
+
 from .protocol import Protocol
 from .sums import RowSums
 from .tables import Cell, Interval, Table
@@ -175,8 +177,15 @@ class Comparison:
             own - first, *self.bootstrap[group].difference(system, figure)
         )
 
-    def tables(self) -> list[Table]:
-        """All tables, the main one first; which depends on the data."""
+    def tables(
+        self, videos: bool = True, landmarks: bool = False
+    ) -> list[Table]:
+        """All tables, the main one first; which depends on the data.
+
+        Args:
+            videos (bool): Whether there is one with a row for each video.
+            landmarks (bool): The same of each landmark.
+        """
         accuracy = self._figures_like(ACCURACY)
         tables = [self._systems('Error of landmarks', accuracy)]
         steadiness = self._figures_like(STEADINESS)
@@ -186,9 +195,12 @@ class Comparison:
             tables.append(self._differences([*accuracy, *steadiness]))
         if self.protocol.grouping:
             tables.append(self._groups(accuracy))
-        if self.summaries[0].records.is_video:
+        if videos and self.summaries[0].records.is_video:
             tables.append(self._videos())
-        return [*tables, self._others()]
+        tables += [self._others(), *self._parts()]
+        if landmarks:
+            tables.append(self._landmarks())
+        return [*tables, self._provenance()]
 
     def _figures_like(self, heads: Mapping[str, str]) -> list[str]:
         """Figures of these kinds that any system has."""
@@ -325,6 +337,51 @@ class Comparison:
             rows,
             'Norm and points are those of the row, the rest is that of the '
             'protocol.',
+        )
+
+    def _parts(self) -> list[Table]:
+        """Errors by part of the face; of 68 points alone."""
+        if len(self.summaries[0].landmarks) != 68:
+            return []
+        rows: list[list[Cell]] = []
+        for name, points in COMPONENTS.items():
+            own = [each.landmarks[list(points)] for each in self.summaries]
+            known = [values[~np.isnan(values)] for values in own]
+            if all(len(values) for values in known):
+                means = [float(values.mean()) for values in known]
+                rows.append([name, len(known[0]), *means])
+        return [
+            self._table(
+                'Error by part of the face (%), mean over its points',
+                ['part', 'points', *self.names],
+                rows,
+                "Left and right are the image's.",
+            )
+        ]
+
+    def _landmarks(self) -> Table:
+        rows = [
+            [str(point), *map(float, errors)]
+            for point, errors in enumerate(
+                zip(*(each.landmarks for each in self.summaries))
+            )
+            if not np.isnan(errors).all()
+        ]
+        return self._table(
+            'Error of each landmark (%), mean over frames',
+            ['landmark', *self.names],
+            rows,
+        )
+
+    def _provenance(self) -> Table:
+        known = [each.records.provenance for each in self.summaries]
+        names = list(dict.fromkeys(key for each in known for key in each))
+        rows = [
+            [name, *(each.get(name, '-') or '-' for each in known)]
+            for name in names
+        ]
+        return self._table(
+            'Where the predictions come from', ['', *self.names], rows
         )
 
 

@@ -14,7 +14,7 @@ from typing import Any, Optional
 import numpy as np
 
 from rednet_mm.errors import UserError
-from rednet_mm.landmarks import SEVEN_OF_68
+from rednet_mm.landmarks import POINT_SETS
 
 # Truth of two systems may differ by this much: rounding, not other data.
 SAME_TRUTH = 0.05  # pixels
@@ -133,18 +133,10 @@ def sample_row(sample: Mapping[str, Any]) -> dict[str, Any]:
     seen = (seen[..., 0] if seen.ndim == 3 else seen)[0] > 0
     found = sample['pred_instances']
     prediction = np.asarray(found['keypoints'], np.float64)[0]
-    points = tuple(range(len(truth)))
     path = str(sample.get('img_path') or sample.get('img_id', ''))
-    if len(prediction) == len(SEVEN_OF_68) and len(truth) == 68:
-        points = SEVEN_OF_68
-    elif len(prediction) != len(truth):
-        raise UserError(
-            f'{path}: {len(prediction)} landmarks predicted, {len(truth)} '
-            'annotated; model and data must have the same scheme'
-        )
     scores = found.get('keypoint_scores')
     return dict(
-        points=points,
+        points=predicted_points(len(prediction), len(truth), path),
         prediction=prediction,
         truth=truth,
         visible=seen,
@@ -160,6 +152,29 @@ def sample_row(sample: Mapping[str, Any]) -> dict[str, Any]:
         yaw=sample.get('yaw'),
         box_size=sample.get('box_size'),
         reinit=bool(sample.get('reinit', False)),
+    )
+
+
+def predicted_points(
+    predicted: int, annotated: int, path: str
+) -> tuple[int, ...]:
+    """Which of the annotated points so many predicted ones are.
+
+    Args:
+        predicted (int): K.
+        annotated (int): M.
+        path (str): For the sentence.
+
+    Raises:
+        UserError: if there is no such set.
+    """
+    if predicted == annotated:
+        return tuple(range(annotated))
+    if annotated == 68 and str(predicted) in POINT_SETS:
+        return POINT_SETS[str(predicted)]
+    raise UserError(
+        f'{path}: {predicted} landmarks predicted, {annotated} annotated; '
+        'model and data must have the same scheme'
     )
 
 

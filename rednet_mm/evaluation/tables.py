@@ -191,7 +191,7 @@ def as_json(table: Table) -> str:
 
 
 def as_html(table: Table) -> str:
-    """A ``<table>`` with its caption; whatever comes from files is escaped."""
+    """A ``<table>`` with its caption; all that comes from files is escaped."""
     head, *rows = [
         [html.escape(text) for text in row] for row in _texts(table)
     ]

@@ -1,0 +1,236 @@
+"""Dumped predictions: enough to measure without model or data.
+
+``.npz`` is arrays and a line of JSON, and small; ``.pkl`` is the list of
+frames that MMEngine's own ``DumpResults`` writes, without response maps.
+"""
+
+import dataclasses
+import json
+import os
+import os.path as osp
+import zipfile
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.fileio import dump
+from mmengine.logging import print_log
+from mmpose.registry import METRICS
+
+from rednet_mm.errors import UserError
+
+from .records import LandmarkRecords, records_from_samples
+from .safe_pickle import load_pickle
+
+SUFFIXES = ('.npz', '.pkl', '.pickle')
+
+# Version of the arrays of an .npz.
+FORM = 1
+
+# What is kept of a data sample, beside its instances.
+KEPT = (
+    'id',
+    'img_id',
+    'img_path',
+    'ori_shape',
+    'track',
+    'video_id',
+    'frame_id',
+    'subject_label',
+    'category',
+    'group',
+    'yaw',
+    'box_size',
+    'reinit',
+)
+KEPT_OF_INSTANCES = dict(
+    gt_instances=('keypoints', 'keypoints_visible', 'bboxes'),
+    pred_instances=('keypoints', 'keypoint_scores'),
+)
+
+
+@METRICS.register_module()
+class DumpPredictions(BaseMetric):
+    """Write predictions, truth and provenance into one file.
+
+    Args:
+        out_file_path (str): A file that ends in ``.npz``, ``.pkl`` or
+            ``.pickle``; it appears whole or not at all.
+        provenance (dict, optional): Strings: what the predictions come from.
+        collect_device (str): As in MMEngine.
+        collect_dir (str, optional): As in MMEngine.
+    """
+
+    def __init__(
+        self,
+        out_file_path: str,
+        provenance: Optional[Mapping[str, str]] = None,
+        collect_device: str = 'cpu',
+        collect_dir: Optional[str] = None,
+    ) -> None:
+        super().__init__(
+            collect_device=collect_device, collect_dir=collect_dir
+        )
+        self.out_file_path = out_file_path
+        self.provenance = dict(provenance or {})
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep what evaluation needs of each frame, as numpy arrays."""
+        self.results.extend(map(_kept, data_samples))
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Write the frames in order; there are no figures."""
+        write_dump(results, self.out_file_path, self.provenance)
+        print_log(
+            f'{len(results)} predictions written to {self.out_file_path}',
+            'current',
+        )
+        return {}
+
+
+def _kept(sample: Mapping[str, Any]) -> dict[str, Any]:
+    frame = {key: sample[key] for key in KEPT if key in sample}
+    for name, keys in KEPT_OF_INSTANCES.items():
+        frame[name] = {
+            key: _array(sample[name][key])
+            for key in keys
+            if key in sample[name]
+        }
+    return frame
+
+
+def _array(values: Any) -> np.ndarray:
+    """Values as numpy, wherever they are."""
+    return np.asarray(values.cpu() if hasattr(values, 'cpu') else values)
+
+
+def _natural(part: Any) -> tuple:
+    """Numbers by their size and before words."""
+    return (0, part, '') if isinstance(part, int) else (1, 0, str(part))
+
+
+def _place(frame: Mapping[str, Any]) -> tuple:
+    """Where a frame stands in a dump: by video, and in it by time."""
+    return (
+        tuple(map(_natural, frame.get('track') or ())),
+        frame.get('frame_id') or 0,
+        str(frame.get('img_path', '')),
+        _natural(frame.get('id', '')),
+    )
+
+
+def write_dump(
+    frames: Sequence[dict[str, Any]],
+    path: str,
+    provenance: Mapping[str, str],
+) -> None:
+    """Write frames, in whatever order they come, whole or not at all.
+
+    Args:
+        frames (Sequence[dict]): See ``KEPT`` and ``KEPT_OF_INSTANCES``.
+        path (str): Ends in one of ``SUFFIXES``.
+        provenance (Mapping[str, str]): Stored with them.
+    """
+    frames = sorted(frames, key=_place)
+    stem, suffix = osp.splitext(path)
+    part = f'{stem}.part{suffix}'
+    os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
+    if suffix == '.npz':
+        write_npz(records_from_samples(frames, _stem(path), provenance), part)
+    else:
+        about = dict(provenance)
+        dump([dict(frame, provenance=about) for frame in frames], part)
+    os.replace(part, path)
+
+
+def _stem(path: str) -> str:
+    return osp.splitext(osp.basename(path))[0]
+
+
+def write_npz(records: LandmarkRecords, path: str) -> None:
+    """Arrays of records, and the rest as JSON, in one compressed file."""
+    arrays, rest = {}, {}
+    for field in dataclasses.fields(records):
+        value = getattr(records, field.name)
+        if isinstance(value, np.ndarray):
+            arrays[field.name] = value
+        elif value is not None:
+            rest[field.name] = value
+    about = json.dumps(dict(rest, form=FORM))
+    np.savez_compressed(path, about=np.array(about), **arrays)
+
+
+def read_npz(path: str) -> LandmarkRecords:
+    """What :func:`write_npz` wrote; arrays of objects are refused.
+
+    Raises:
+        UserError: if the file is damaged or something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        about = json.loads(str(arrays.pop('about')))
+        if about.pop('form') != FORM:
+            raise UserError(
+                f'{path} was written by another version; dump it anew'
+            )
+        about['keys'] = tuple(map(tuple, about['keys']))
+        for name in ('points', 'track_names', 'image_paths'):
+            about[name] = tuple(about[name])
+        arrays.setdefault('scores', None)
+        return LandmarkRecords(**about, **arrays)
+    except UserError:
+        raise
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise UserError(
+            f'{path} is not a whole file of predictions '
+            f'({type(error).__name__}); make it anew with tools/test.py --dump'
+        ) from error
+
+
+def read_dump(path: str, name: Optional[str] = None) -> LandmarkRecords:
+    """Records of a dump of ours or of MMEngine's ``DumpResults``.
+
+    Args:
+        path (str): A file that ends in one of ``SUFFIXES``.
+        name (str, optional): Of the system; the file's name if None.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        UserError: if it is damaged, asks to run code, or is something else.
+    """
+    if not osp.isfile(path):
+        raise FileNotFoundError(
+            f'{path} does not exist; make it with tools/test.py --dump'
+        )
+    if not path.lower().endswith(SUFFIXES):
+        raise UserError(
+            f'{path} is not a dump; name a file that ends in '
+            + ' or '.join(SUFFIXES)
+        )
+    name = name or _stem(path)
+    if path.lower().endswith('.npz'):
+        return dataclasses.replace(read_npz(path), name=name)
+    frames = load_pickle(path)
+    about = dict(frames[0].get('provenance', {})) if _is_frames(frames) else {}
+    try:
+        return records_from_samples(frames, name, about)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise UserError(
+            f'{path} holds no predictions with their truth '
+            f'({type(error).__name__}: {error}); make it with tools/test.py '
+            '--dump'
+        ) from error
+
+
+def _is_frames(content: Any) -> bool:
+    return bool(
+        isinstance(content, list) and content and isinstance(content[0], dict)
+    )

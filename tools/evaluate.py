@@ -1,0 +1,198 @@
+"""Measure dumped predictions, several systems side by side:
+
+python tools/evaluate.py DUMP... [--predictions NAME=FILE --annotations JSON]
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from rednet_mm.engine.launch import one_sentence_errors
+from rednet_mm.errors import UserError
+from rednet_mm.evaluation import (
+    LandmarkRecords,
+    Protocol,
+    compare,
+    named_protocol,
+    read_dump,
+    read_predictions,
+)
+from rednet_mm.evaluation.protocol import (
+    GROUPINGS,
+    MEANS,
+    NORMS,
+    PROTOCOLS,
+)
+from rednet_mm.evaluation.tables import (
+    FORMATS,
+    SUFFIXES,
+    Table,
+    table_dict,
+    write_table,
+)
+
+# What may be shown beside the groups of a protocol.
+PARTS = ('video', 'landmark')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Figures, and differences to the first system, of dumped '
+        'predictions; docs/evaluation.md says what they mean'
+    )
+    parser.add_argument(
+        'dumps',
+        nargs='*',
+        metavar='[NAME=]DUMP',
+        help='what tools/test.py --dump wrote',
+    )
+    parser.add_argument(
+        '--predictions',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='[NAME=]FILE',
+        help='of other systems, .json or .csv',
+    )
+    parser.add_argument(
+        '--annotations', help='annotation file that --predictions are of'
+    )
+    parser.add_argument(
+        '--protocol',
+        default='rednet',
+        help=f'{", ".join(PROTOCOLS)} (default: %(default)s)',
+    )
+    parser.add_argument('--norm', help=', '.join(NORMS))
+    parser.add_argument('--points', help='68, 51, 49, 7, all, or 36,39,...')
+    parser.add_argument('--mean', help=' or '.join(MEANS))
+    parser.add_argument(
+        '--by',
+        nargs='+',
+        default=[],
+        choices=[*PARTS, *GROUPINGS],
+        help='show videos, landmarks, or groups of frames (one kind)',
+    )
+    parser.add_argument('--out', type=Path, help='write tables here')
+    parser.add_argument(
+        '--format',
+        nargs='+',
+        choices=list(FORMATS),
+        default=['markdown', 'csv', 'json'],
+        help='of the tables in --out (default: markdown csv json)',
+    )
+    parser.add_argument(
+        '--samples', type=int, default=2000, help='of the bootstrap'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the bootstrap')
+    return parser.parse_args()
+
+
+def read_systems(args: argparse.Namespace) -> list[LandmarkRecords]:
+    """Everything that the command line names, in its order.
+
+    Raises:
+        UserError: if nothing is named, two have one name, or predictions
+            come without annotations.
+    """
+    if args.predictions and not args.annotations:
+        raise UserError(
+            '--predictions hold no truth; name the annotation file that they '
+            'are of with --annotations'
+        )
+    systems = []
+    for word in args.dumps:
+        name, path = split_name(word)
+        systems.append(read_dump(path, name))
+    for word in args.predictions:
+        name, path = split_name(word)
+        systems.append(read_predictions(path, args.annotations, name))
+    if not systems:
+        raise UserError('nothing to measure; name dumps or --predictions')
+    names = [each.name for each in systems]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise UserError(
+            f'two systems are called {min(twice)}; name them: NAME=FILE'
+        )
+    return systems
+
+
+def split_name(word: str) -> tuple[str | None, str]:
+    """``NAME=FILE`` or ``FILE``; a file that is there may hold a '='."""
+    name, sign, path = word.partition('=')
+    if not sign or os.path.exists(word):
+        return None, word
+    return name, path
+
+
+def chosen_protocol(
+    args: argparse.Namespace, systems: list[LandmarkRecords]
+) -> Protocol:
+    """The named protocol with the command line's changes."""
+    groupings = [each for each in args.by if each in GROUPINGS]
+    if len(groupings) > 1:
+        raise UserError(
+            f'--by {" ".join(groupings)}: frames are grouped by one of them '
+            'at a time'
+        )
+    boxes = {each.provenance.get('boxes', 'unknown') for each in systems}
+    said = ', '.join(
+        f'{each.provenance.get("boxes", "unknown")} ({each.name})'
+        for each in systems
+    )
+    return named_protocol(
+        args.protocol,
+        norm=args.norm,
+        points=args.points,
+        mean=args.mean,
+        grouping=groupings[0] if groupings else None,
+        boxes=boxes.pop() if len(boxes) == 1 else said,
+    )
+
+
+def write_all(
+    tables: list[Table], protocol: Protocol, args: argparse.Namespace
+) -> None:
+    """``evaluation.md`` and so on, each with all tables."""
+    for form in args.format:
+        path = args.out / f'evaluation{SUFFIXES[form]}'
+        if form == 'json':
+            content = dict(
+                protocol=protocol.to_dict(),
+                samples=args.samples,
+                seed=args.seed,
+                tables=list(map(table_dict, tables)),
+            )
+            text = json.dumps(content, indent=1) + '\n'
+        else:
+            text = '\n'.join(write_table(table, form) for table in tables)
+        write_whole(text, path)
+        print(f'written: {path}')
+
+
+def write_whole(text: str, path: Path) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'.{path.name}.part')
+    part.write_text(text)
+    part.replace(path)
+
+
+def main() -> None:
+    args = parse_args()
+    with one_sentence_errors():
+        systems = read_systems(args)
+        protocol = chosen_protocol(args, systems)
+        found = compare(systems, protocol, args.samples, args.seed)
+        tables = found.tables(
+            videos='video' in args.by, landmarks='landmark' in args.by
+        )
+        for table in tables:
+            print(write_table(table, 'text'))
+        if args.out:
+            write_all(tables, protocol, args)
+
+
+if __name__ == '__main__':
+    main()
