@@ -9,7 +9,7 @@ import json
 import os
 import os.path as osp
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -140,7 +140,8 @@ def write_dump(
         write_npz(records_from_samples(frames, _stem(path), provenance), part)
     else:
         about = dict(provenance)
-        dump([dict(frame, provenance=about) for frame in frames], part)
+        # Protocol 2, MMEngine's, would hold every array twice when it is read.
+        dump([dict(f, provenance=about) for f in frames], part, protocol=4)
     os.replace(part, path)
 
 
@@ -221,13 +222,20 @@ def read_dump(path: str, name: Optional[str] = None) -> LandmarkRecords:
     frames = load_pickle(path)
     about = dict(frames[0].get('provenance', {})) if _is_frames(frames) else {}
     try:
-        return records_from_samples(frames, name, about)
+        return records_from_samples(_consumed(frames), name, about)
     except (LookupError, TypeError, AttributeError) as error:
         raise UserError(
             f'{path} holds no predictions with their truth '
             f'({type(error).__name__}: {error}); make it with tools/test.py '
             '--dump'
         ) from error
+
+
+def _consumed(frames: list) -> Iterator[Any]:
+    """Elements of a list, which lets go of them."""
+    for place, frame in enumerate(frames):
+        frames[place] = None
+        yield frame
 
 
 def _is_frames(content: Any) -> bool:

@@ -127,12 +127,13 @@ def sample_row(sample: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: if predicted and annotated points do not go together.
     """
-    truth = np.asarray(sample['gt_instances']['keypoints'], np.float64)[0]
+    # Doubles are made when rows are stacked: most files hold single ones.
+    truth = np.asarray(sample['gt_instances']['keypoints'])[0]
     seen = np.asarray(sample['gt_instances']['keypoints_visible'])
     # MMPose's KeypointConverter appends weights.
     seen = (seen[..., 0] if seen.ndim == 3 else seen)[0] > 0
     found = sample['pred_instances']
-    prediction = np.asarray(found['keypoints'], np.float64)[0]
+    prediction = np.asarray(found['keypoints'])[0]
     path = str(sample.get('img_path') or sample.get('img_id', ''))
     scores = found.get('keypoint_scores')
     return dict(
@@ -141,7 +142,7 @@ def sample_row(sample: Mapping[str, Any]) -> dict[str, Any]:
         truth=truth,
         visible=seen,
         box=_sample_box(sample, truth, seen),
-        scores=None if scores is None else np.asarray(scores, float)[0],
+        scores=None if scores is None else np.asarray(scores)[0],
         path=path,
         face=str(sample.get('id', '')),
         track=sample.get('track'),
@@ -246,10 +247,10 @@ def records_from_rows(
     return LandmarkRecords(
         name=name,
         points=rows[0]['points'],
-        prediction=np.stack([row['prediction'] for row in rows]),
-        truth=np.stack([row['truth'] for row in rows]),
+        prediction=_doubles(rows, 'prediction'),
+        truth=_doubles(rows, 'truth'),
         visible=np.stack([row['visible'] for row in rows]),
-        boxes=np.stack([row['box'] for row in rows]),
+        boxes=_doubles(rows, 'box'),
         keys=tuple(row['key'] for row in rows),
         tracks=np.array([numbers[row['order']] for row in rows]),
         track_names=tuple(tracks.values()),
@@ -266,6 +267,10 @@ def records_from_rows(
         reinits=np.array([row['reinit'] for row in rows]),
         provenance=dict(provenance or {}),
     )
+
+
+def _doubles(rows: list[dict[str, Any]], field: str) -> np.ndarray:
+    return np.stack([row[field] for row in rows], dtype=np.float64)
 
 
 def _numbers(rows: list[dict[str, Any]], field: str) -> np.ndarray:

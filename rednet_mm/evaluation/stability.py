@@ -12,6 +12,9 @@ import numpy as np
 # there is nothing to lag behind; in pixels of a face of 200 it is 0.2.
 LEAST_SPEED = 1e-3
 
+# Rows that are looked at in one go, or one track where that is longer.
+PART = 2048
+
 # Frames of a track without which its lag is not told.
 LEAST_FRAMES = 5
 
@@ -64,42 +67,77 @@ def stability(
         frame_ids (np.ndarray): (N,).
     """
     order = np.lexsort((frame_ids, tracks))
-    prediction, truth = prediction[order], truth[order]
-    visible, sizes = visible[order], sizes[order]
-    follows = (np.diff(tracks[order]) == 0) & (np.diff(frame_ids[order]) == 1)
+    found = Stability(
+        *(np.full(len(tracks), np.nan) for _ in range(3)),
+        np.full(int(tracks.max()) + 1, np.nan),
+    )
+    for rows in _parts(order, tracks):
+        follows = np.diff(frame_ids[rows]) == 1
+        follows &= np.diff(tracks[rows]) == 0
+        _fill(
+            found,
+            rows,
+            follows,
+            prediction[rows],
+            truth[rows],
+            visible[rows],
+            sizes[rows],
+            tracks[rows],
+        )
+    return found
+
+
+def _parts(order: np.ndarray, tracks: np.ndarray) -> list[np.ndarray]:
+    """Sorted rows in parts of whole tracks, so that memory stays small."""
+    starts = np.flatnonzero(np.diff(tracks[order], prepend=-1))
+    # The first track that begins in each stretch of so many rows.
+    _, first = np.unique(starts // PART, return_index=True)
+    return np.split(order, starts[first][1:])
+
+
+def _fill(
+    found: Stability,
+    rows: np.ndarray,
+    follows: np.ndarray,
+    prediction: np.ndarray,
+    truth: np.ndarray,
+    visible: np.ndarray,
+    sizes: np.ndarray,
+    tracks: np.ndarray,
+) -> None:
+    """What is found of n rows of whole tracks, in order.
+
+    Args:
+        found (Stability): Is filled.
+        rows (np.ndarray): (n,), where they are in it.
+        follows (np.ndarray): (n - 1,), whether the next row is the next
+            frame of the same track.
+        prediction (np.ndarray): (n, P, 2).
+        truth (np.ndarray): (n, P, 2).
+        visible (np.ndarray): (n, P).
+        sizes (np.ndarray): (n,).
+        tracks (np.ndarray): (n,).
+    """
     first = np.flatnonzero(follows)
     middle = np.flatnonzero(follows[1:] & follows[:-1]) + 1
     error = prediction - truth
-
-    def placed(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        out = np.full(len(order), np.nan)
-        out[order[rows]] = values
-        return out
-
-    seen = visible[first] & visible[first + 1]
-    motion = _relative(error[first + 1] - error[first], seen, sizes[first])
-    seen = visible[middle - 1] & visible[middle] & visible[middle + 1]
-    accelerations = [
-        _relative(
-            marks[middle - 1] - 2 * marks[middle] + marks[middle + 1],
-            seen,
-            sizes[middle],
-        )
-        for marks in (prediction, truth)
-    ]
-    return Stability(
-        placed(motion, first),
-        placed(accelerations[0], middle),
-        placed(accelerations[1], middle),
-        _lags(
-            error[middle],
-            (truth[middle + 1] - truth[middle - 1]) / 2,
-            seen,
-            sizes[middle],
-            tracks[order][middle],
-            int(tracks.max()) + 1,
-        ),
+    found.motion[rows[first]] = _relative(
+        error[first + 1] - error[first],
+        visible[first] & visible[first + 1],
+        sizes[first],
     )
+    seen = visible[middle - 1] & visible[middle] & visible[middle + 1]
+    for out, marks in (
+        (found.acceleration, prediction),
+        (found.true_acceleration, truth),
+    ):
+        second = marks[middle - 1] - 2 * marks[middle] + marks[middle + 1]
+        out[rows[middle]] = _relative(second, seen, sizes[middle])
+    velocity = (truth[middle + 1] - truth[middle - 1]) / 2
+    told, lags = _lags(
+        error[middle], velocity, seen, sizes[middle], tracks[middle]
+    )
+    found.lag[told] = lags
 
 
 def _relative(
@@ -119,12 +157,10 @@ def _lags(
     seen: np.ndarray,
     sizes: np.ndarray,
     tracks: np.ndarray,
-    number: int,
-) -> np.ndarray:
-    """Lag of each track from rows (n, P, 2) sorted by track."""
-    lags = np.full(number, np.nan)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tracks that move and their lags, from rows (n, P, 2) by track."""
     if not len(tracks):
-        return lags
+        return np.empty(0, int), np.empty(0)
     known = (seen & np.isfinite(error).all(-1))[..., None]
     error, velocity = np.where(known, error, 0), np.where(known, velocity, 0)
     starts = np.flatnonzero(np.diff(tracks, prepend=-1))
@@ -149,5 +185,4 @@ def _lags(
         found = -shared / energy
     enough = total(known.any((1, 2)).astype(int)) >= LEAST_FRAMES
     told = enough & (speed > LEAST_SPEED)
-    lags[tracks[starts[told]]] = found[told]
-    return lags
+    return tracks[starts[told]], found[told]

@@ -89,9 +89,9 @@ def evaluate(records: LandmarkRecords, protocol: Protocol) -> Summary:
         )
     columns = measured.columns(points)
     steady = stability(
-        records.prediction[:, columns],
-        records.truth[:, list(points)],
-        records.visible[:, list(points)],
+        _columns(records.prediction, columns),
+        _columns(records.truth, points),
+        _columns(records.visible, points),
         measured.length('box'),
         records.tracks,
         records.frame_ids,
@@ -137,12 +137,19 @@ def cluster_sums(
     return sums.by(every, len(present), records.tracks)
 
 
+def _columns(values: np.ndarray, points: Sequence[int]) -> np.ndarray:
+    """Some of the points (axis 1), without a copy where these are all."""
+    if list(points) == list(range(values.shape[1])):
+        return values
+    return values[:, list(points)]
+
+
 class _Measured:
     """Distances of all points, and errors of any points by any norm."""
 
     def __init__(self, records: LandmarkRecords) -> None:
         self.records = records
-        truth = records.truth[:, list(records.points)]
+        truth = _columns(records.truth, records.points)
         # (N, K), pixels
         self.distance = np.linalg.norm(records.prediction - truth, axis=-1)
         self._lengths: dict[str, np.ndarray] = {}
@@ -182,8 +189,8 @@ class _Measured:
     def errors(self, norm: str, points: Sequence[int]) -> np.ndarray:
         """Errors of the frames, (N,) in percent."""
         return mean_errors(
-            self.distance[:, self.columns(points)],
-            self.records.visible[:, list(points)],
+            _columns(self.distance, self.columns(points)),
+            _columns(self.records.visible, points),
             self.length(norm),
         )
 
