@@ -223,6 +223,8 @@ def read_dump(path: str, name: Optional[str] = None) -> LandmarkRecords:
     about = dict(frames[0].get('provenance', {})) if _is_frames(frames) else {}
     try:
         return records_from_samples(_consumed(frames), name, about)
+    except UserError as error:
+        raise UserError(f'{path}: {error}') from error
     except (LookupError, TypeError, AttributeError) as error:
         raise UserError(
             f'{path} holds no predictions with their truth '

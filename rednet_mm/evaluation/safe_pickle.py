@@ -41,13 +41,19 @@ class _Tensor:
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         import torch
 
-        storage = torch.load(
-            io.BytesIO(self.storage), map_location='cpu', weights_only=True
-        )
-        offset, size, stride = self.layout[:3]
-        flat = torch.tensor([], dtype=storage.dtype)
-        flat.set_(storage, offset, size, stride)
-        return np.asarray(flat.float().numpy(), dtype)
+        try:
+            storage = torch.load(
+                io.BytesIO(self.storage), map_location='cpu', weights_only=True
+            )
+            offset, size, stride = self.layout[:3]
+            flat = torch.tensor([], dtype=storage.dtype)
+            flat.set_(storage, offset, size, stride)
+        except (RuntimeError, *UNREADABLE) as error:
+            # torch's own words are long, and tell how to run the code.
+            raise UserError(
+                'a tensor in the file is damaged or holds more than numbers'
+            ) from error
+        return np.asarray(flat.numpy(), dtype)
 
 
 def _bytes(storage: bytes) -> bytes:
