@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+from math import isfinite
 from pathlib import Path
 from typing import Any, Optional
 
@@ -31,6 +32,8 @@ from rednet_mm.engine.stages import (
     train_stage,
 )
 from rednet_mm.errors import UserError
+from rednet_mm.evaluation import FaceLandmarkMetric, compare, read_dump
+from rednet_mm.evaluation.comparison import COVERAGE, Comparison
 
 ABLATIONS = Path(__file__).resolve().parents[1] / 'configs' / 'ablations'
 
@@ -144,6 +147,10 @@ PARTS = (
 )
 
 
+# Predictions of a run's test, in its folder.
+DUMP = 'predictions.npz'
+
+
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Train and test ablations, write the paper's tables; the "
@@ -246,6 +253,8 @@ def test_run(stage: Stage, folder: Path, checkpoint: str) -> None:
         str(folder / 'test'),
         '--out',
         str(result),
+        '--dump',
+        str(folder / DUMP),
     ]
     if subprocess.run(command).returncode:
         raise UserError(f'the test of {checkpoint} failed; see above')
@@ -291,7 +300,43 @@ def read_figures(out: Path, stages: list[Stage]) -> dict[str, float]:
     }
 
 
-def table_lines(name: str, figures: dict[str, dict[str, float]]) -> list[str]:
+def read_comparison(out: Path, stages: list[Stage]) -> Optional[Comparison]:
+    """A run's predictions by the protocol of its config, with intervals.
+
+    None before it is tested, and where the test was one of before there were
+    dumps: remove its ``test.json``, and the same command makes one.
+    """
+    folder = run_folder(out, stages)
+    if not (folder / 'test.json').exists() or not (folder / DUMP).exists():
+        return None
+    evaluators = stages[-1].cfg.test_evaluator
+    if not isinstance(evaluators, (list, tuple)):
+        evaluators = [evaluators]
+    (settings,) = [e for e in evaluators if e.type == 'FaceLandmarkMetric']
+    records = read_dump(str(folder / DUMP), Path(stages[-1].path).stem)
+    metric = FaceLandmarkMetric(
+        **{key: value for key, value in settings.items() if key != 'type'}
+    )
+    return compare([records], metric.protocol(records))
+
+
+def interval_of(comparison: Optional[Comparison], figure: str) -> str:
+    """The interval of a figure of FaceLandmarkMetric; '' where unknown."""
+    *group, name = figure.split('/')[1:]
+    if comparison is None:
+        return ''
+    if name == 'failure_rate':
+        name = 'failure_rate@10'
+    found = comparison.figure(0, name, *group)
+    known = isfinite(found.low) and isfinite(found.high)
+    return f' [{found.low:.2f}, {found.high:.2f}]' if known else ''
+
+
+def table_lines(
+    name: str,
+    figures: dict[str, dict[str, float]],
+    comparisons: dict[str, Optional[Comparison]],
+) -> list[str]:
     """A table in the paper's form: our figure, and the paper's in brackets."""
     table = TABLES[name]
     titles = [title for title, _ in table['columns']]
@@ -301,13 +346,27 @@ def table_lines(name: str, figures: dict[str, dict[str, float]]) -> list[str]:
         '| | ' + ' | '.join(titles) + ' | config |',
         '| --- |' + ' --- |' * (1 + len(titles)),
     ]
+    protocols = {}
     for label, config, paper in table['rows']:
-        ours = figures.get(config, {})
-        cells = [
-            (f'{ours[figure]:.2f}' if figure in ours else '-') + f' ({given})'
-            for (_, figure), given in zip(table['columns'], paper)
-        ]
+        ours, comparison = figures.get(config, {}), comparisons.get(config)
+        if comparison:
+            protocols[comparison.protocol.sentence()] = comparison.samples
+        cells = []
+        for (_, figure), given in zip(table['columns'], paper):
+            own = '-'
+            if figure in ours:
+                own = f'{ours[figure]:.2f}'
+                if figure.startswith('face/'):
+                    own += interval_of(comparison, figure)
+            cells.append(f'{own} ({given})')
         lines.append(f'| {label} | ' + ' | '.join(cells) + f' | `{config}` |')
+    for sentence, samples in protocols.items():
+        lines += [
+            '',
+            f'*{sentence}. In square brackets: {COVERAGE} % bootstrap '
+            f'intervals over videos, or images of stills ({samples} '
+            'samples).*',
+        ]
     return [*lines, '']
 
 
@@ -390,10 +449,13 @@ def write_tables(out: Path, chains: dict[str, list[Stage]], about: str) -> str:
     figures = {
         name: read_figures(out, stages) for name, stages in chains.items()
     }
+    comparisons = {
+        name: read_comparison(out, stages) for name, stages in chains.items()
+    }
     lines = [about, '']
     for name, table in TABLES.items():
         if any(config in chains for _, config, _ in table['rows']):
-            lines += table_lines(name, figures)
+            lines += table_lines(name, figures, comparisons)
     if any(config in chains for config in CURVES.values()):
         curves = {
             label: read_curve(run_folder(out, chains[config]))

@@ -257,7 +257,7 @@ class Comparison:
             if name in ('frames', 'missing')
             or any(each.figures[name] for each in self.summaries)
         ]
-        rows = [
+        rows: list[list[Cell]] = [
             [
                 name,
                 *(int(self.summaries[i].figures[c]) for c in counts),
@@ -285,7 +285,7 @@ class Comparison:
         )
 
     def _groups(self, figures: Sequence[str]) -> Table:
-        rows = [
+        rows: list[list[Cell]] = [
             [
                 f'{group}: {name}',
                 int(self.summaries[i].groups[group]['frames']),
@@ -324,7 +324,7 @@ class Comparison:
         keys = list(self.summaries[0].others)
         for each in self.summaries[1:]:
             keys = [key for key in keys if key in each.others]
-        rows = [
+        rows: list[list[Cell]] = [
             [
                 f'{norm}, {points} points',
                 *(each.others[norm, points] for each in self.summaries),
@@ -360,7 +360,7 @@ class Comparison:
         ]
 
     def _landmarks(self) -> Table:
-        rows = [
+        rows: list[list[Cell]] = [
             [str(point), *map(float, errors)]
             for point, errors in enumerate(
                 zip(*(each.landmarks for each in self.summaries))
@@ -376,7 +376,7 @@ class Comparison:
     def _provenance(self) -> Table:
         known = [each.records.provenance for each in self.summaries]
         names = list(dict.fromkeys(key for each in known for key in each))
-        rows = [
+        rows: list[list[Cell]] = [
             [name, *(each.get(name, '-') or '-' for each in known)]
             for name in names
         ]

@@ -9,7 +9,7 @@ import csv
 import json
 import os.path as osp
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Optional
 
@@ -301,9 +301,8 @@ def _extent(marks: np.ndarray) -> np.ndarray:
     return np.concatenate([low, high - low])
 
 
-def _overlap(one: Sequence[float], two: Sequence[float]) -> float:
+def _overlap(one: np.ndarray, two: np.ndarray) -> float:
     """Intersection over union of two boxes, x y w h."""
-    one, two = np.asarray(one), np.asarray(two)
     sides = np.minimum(one[:2] + one[2:], two[:2] + two[2:]) - np.maximum(
         one[:2], two[:2]
     )

@@ -67,10 +67,9 @@ def stability(
         frame_ids (np.ndarray): (N,).
     """
     order = np.lexsort((frame_ids, tracks))
-    found = Stability(
-        *(np.full(len(tracks), np.nan) for _ in range(3)),
-        np.full(int(tracks.max()) + 1, np.nan),
-    )
+    motion, acceleration, true_acceleration = np.full((3, len(tracks)), np.nan)
+    lag = np.full(int(tracks.max()) + 1, np.nan)
+    found = Stability(motion, acceleration, true_acceleration, lag)
     for rows in _parts(order, tracks):
         follows = np.diff(frame_ids[rows]) == 1
         follows &= np.diff(tracks[rows]) == 0
