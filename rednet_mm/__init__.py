@@ -8,6 +8,7 @@
 ``evaluation``            error of facial landmarks
 ``engine``                loops that carry state over a video, CPU autocast
 ``apis``                  following faces in a film
+``drawing``               landmarks on frames, frames on a sheet
 ``structures``            the frozen states that go in and come out
 ========================  =====================================================
 

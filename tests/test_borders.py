@@ -26,7 +26,14 @@ ROOMS = {
         None,
         ('rednet_mm.models', 'rednet_mm.apis', 'tools'),
     ),
-    'rednet_mm/evaluation': (None, ('rednet_mm.models', 'tools')),
+    'rednet_mm/drawing.py': (
+        None,
+        ('rednet_mm.models', 'rednet_mm.apis', 'torch', 'tools'),
+    ),
+    'rednet_mm/evaluation': (
+        None,
+        ('rednet_mm.models', 'rednet_mm.apis', 'tools'),
+    ),
     'rednet_mm/engine': (
         None,
         ('rednet_mm.models', 'rednet_mm.apis', 'rednet_mm.datasets'),

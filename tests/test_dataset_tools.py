@@ -12,7 +12,6 @@ import pytest
 from builders import face_shape, write_stills, write_videos
 from mmengine.config import Config
 
-from rednet_mm.apis.drawing import draw_keypoints
 from rednet_mm.datasets.metainfo import (
     FACE_7,
     FACE_21,
@@ -21,6 +20,7 @@ from rednet_mm.datasets.metainfo import (
     PARTS_21,
     PARTS_68,
 )
+from rednet_mm.drawing import draw_keypoints
 from rednet_mm.landmarks import SEVEN_OF_68
 
 ROOT = Path(__file__).parents[1]

@@ -22,9 +22,8 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 from tqdm import tqdm
 
-from rednet_mm.apis import contact_sheet
-from rednet_mm.apis.drawing import draw_keypoints
 from rednet_mm.datasets import LoadVideoFrame, VideoClipDataset
+from rednet_mm.drawing import contact_sheet, draw_keypoints
 from rednet_mm.engine.launch import existing_config, one_sentence_errors
 from rednet_mm.errors import UserError
 

@@ -1,6 +1,8 @@
 """Following faces in films; the owner of video input and output."""
 
-from .drawing import contact_sheet, draw_face
+from rednet_mm.drawing import contact_sheet
+
+from .drawing import draw_face
 from .tracker import LandmarkTracker, TrackedFace, TrackState
 from .video_io import VideoWriter, read_frames
 
