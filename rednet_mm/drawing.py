@@ -11,7 +11,7 @@ from rednet_mm.datasets.metainfo import FACE_7, FACE_21, FACE_68
 _SHIFT = 4
 
 # Schemes by number of landmarks.
-_SCHEMES = {7: FACE_7, 21: FACE_21, 68: FACE_68}
+SCHEMES = {7: FACE_7, 21: FACE_21, 68: FACE_68}
 
 
 def draw_keypoints(
@@ -35,7 +35,7 @@ def draw_keypoints(
         thickness (int): Of the lines, pixels. Defaults to 1.
     """
     if metainfo is None:
-        metainfo = _SCHEMES.get(len(keypoints), {})
+        metainfo = SCHEMES.get(len(keypoints), {})
     points = np.round(np.asarray(keypoints) * 2**_SHIFT).astype(np.int32)
     alone = np.full(len(points), True)
     if visible is not None:

@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from html import escape
 from typing import Optional, Sequence
 
+import cv2
+import numpy as np
+
 from .palette import THEME
 from .style import CSS
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+_QUALITY = 82
 
 
 @dataclass(frozen=True)
@@ -44,11 +49,13 @@ def figure(svg: str, caption: str) -> str:
     )
 
 
-def picture(jpeg: Optional[bytes], caption: str) -> str:
-    """A JPEG, or the word that it is not there, with its caption."""
+def picture(image: Optional[np.ndarray], caption: str) -> str:
+    """A picture (H, W, 3), BGR, or the word that it is not there."""
     shown = '<p class="soft">the image is not at hand</p>'
-    if jpeg is not None:
-        data = base64.b64encode(jpeg).decode()
+    if image is not None:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
+        _, jpeg = cv2.imencode('.jpg', image, quality)
+        data = base64.b64encode(jpeg.tobytes()).decode()
         shown = (
             f'<img src="data:image/jpeg;base64,{data}" '
             f'alt="{escape(caption)}">'

@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 
 from rednet_mm.datasets import LoadVideoFrame
-from rednet_mm.datasets.metainfo import FACE_68
-from rednet_mm.drawing import draw_keypoints
+from rednet_mm.drawing import SCHEMES, draw_keypoints
 
 from ..records import LandmarkRecords
 
@@ -18,9 +17,7 @@ from ..records import LandmarkRecords
 TRUTH, PREDICTION = (70, 200, 255), (255, 130, 40)
 
 # A picture's side, pixels; how much wider it is than face and landmarks.
-SIDE, MARGIN = 256, 1.3
-
-_QUALITY = 82
+SIDE, MARGIN = 320, 1.3
 
 
 def worst_rows(
@@ -55,8 +52,8 @@ def one_colour(metainfo: dict, colour: Sequence[int]) -> dict[str, Any]:
 
 def draw_row(
     records: LandmarkRecords, row: int, load: LoadVideoFrame
-) -> Optional[bytes]:
-    """A frame's face with its predicted and true landmarks, as a JPEG.
+) -> Optional[np.ndarray]:
+    """A frame's face with its predicted and true landmarks.
 
     Args:
         records (LandmarkRecords): Of a system.
@@ -64,13 +61,14 @@ def draw_row(
         load (LoadVideoFrame): Reads the frame; it keeps films open.
 
     Returns:
-        bytes or None: None where the image cannot be read.
+        np.ndarray or None: Shape (SIDE, SIDE, 3), BGR; None where the image
+        cannot be read.
     """
     loaded = load(dict(img_path=records.image_paths[row]))
     if loaded is None:
         return None
     seen = records.visible[row]
-    places = np.full((68, 2), np.nan)
+    places = np.full(records.truth[row].shape, np.nan)
     places[list(records.points)] = records.prediction[row]
     given = np.isfinite(places).all(-1)
     truth = np.where(seen[:, None], records.truth[row], np.nan)
@@ -86,12 +84,9 @@ def draw_row(
             picture,
             np.nan_to_num(marks) @ matrix[:, :2].T + matrix[:, 2],
             shown,
-            one_colour(FACE_68, colour),
+            one_colour(SCHEMES[len(marks)], colour),
         )
-    _, data = cv2.imencode(
-        '.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    )
-    return data.tobytes()
+    return picture
 
 
 def _crop(points: np.ndarray) -> np.ndarray:
