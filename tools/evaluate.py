@@ -36,11 +36,8 @@ from rednet_mm.evaluation.tables import (
 PARTS = ('video', 'landmark')
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description='Figures, and differences to the first system, of dumped '
-        'predictions; docs/evaluation.md says what they mean'
-    )
+def add_system_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which predictions are measured, and by which protocol."""
     parser.add_argument(
         'dumps',
         nargs='*',
@@ -65,6 +62,14 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--norm', help=', '.join(NORMS))
     parser.add_argument('--points', help='68, 51, 49, 7, all, or 36,39,...')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Figures, and differences to the first system, of dumped '
+        'predictions; docs/evaluation.md says what they mean'
+    )
+    add_system_arguments(parser)
     parser.add_argument('--mean', help=' or '.join(MEANS))
     parser.add_argument(
         '--by',
@@ -74,6 +79,17 @@ def parse_args() -> argparse.Namespace:
         help='show videos, landmarks, or groups of frames (one kind)',
     )
     parser.add_argument('--out', type=Path, help='write tables here')
+    parser.add_argument(
+        '--report',
+        type=Path,
+        help='write a page with figures and worst frames into this folder',
+    )
+    parser.add_argument(
+        '--videos',
+        nargs='+',
+        default=[],
+        help='to be drawn over time in --report, beside the worst one',
+    )
     parser.add_argument(
         '--format',
         nargs='+',
@@ -192,6 +208,12 @@ def main() -> None:
             print(write_table(table, 'text'))
         if args.out:
             write_all(tables, protocol, args)
+        if args.report:
+            # Loads matplotlib, which only a report needs.
+            from rednet_mm.evaluation.report import write_report
+
+            page = write_report(found, args.report, args.videos)
+            print(f'written: {page}')
 
 
 if __name__ == '__main__':

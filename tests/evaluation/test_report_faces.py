@@ -23,7 +23,9 @@ def test_mean_face_forgets_turn_size_and_place():
     truth = np.stack([face, 3 * turned(face, 30) + (50, -20)])
     seen = np.ones((2, 68), bool)
     mean = mean_face.mean_face(truth, seen, np.array([eyes, 3 * eyes]))
-    np.testing.assert_allclose(mean[[36, 45]], [[-0.5, 0], [0.5, 0]])
+    np.testing.assert_allclose(
+        mean[[36, 45]], [[-0.5, 0], [0.5, 0]], atol=1e-9
+    )
     # The eyes of the model face are level.
     middle = (face[36] + face[45]) / 2
     np.testing.assert_allclose(mean, (face - middle) / eyes, atol=1e-9)

@@ -1,4 +1,4 @@
-"""What a report shows of a comparison: tables, figures, faces."""
+"""What a report shows of a comparison: figures and faces."""
 
 from dataclasses import dataclass
 from typing import Optional, Sequence
@@ -11,9 +11,7 @@ from rednet_mm.datasets import LoadVideoFrame
 from ..comparison import Comparison
 from ..functional import norm_lengths
 from ..protocol import NORMS
-from ..response_map_metric import COMPONENTS
 from ..summary import Summary
-from ..tables import Table
 from .figures import ced_figure, group_figure, landmark_figure
 from .mean_face import mean_face
 from .over_time import choose_tracks, draw_track
@@ -65,68 +63,9 @@ class Face:
         return f'{self.error}: {self.where}{others}'
 
 
-def all_tables(comparison: Comparison) -> list[Table]:
-    """The tables of the comparison, and the one by part of the face."""
-    tables = comparison.tables()
-    if has_68(comparison):
-        tables.append(component_table(comparison))
-    return tables
-
-
 def has_68(comparison: Comparison) -> bool:
     """Whether the truth is the 68 points that the mean face is drawn of."""
     return comparison.summaries[0].records.truth.shape[1] == 68
-
-
-def component_table(comparison: Comparison) -> Table:
-    """Error by part of the face: the mean over its landmarks."""
-    rows = []
-    for name, points in COMPONENTS.items():
-        errors = [s.landmarks[list(points)] for s in comparison.summaries]
-        known = [each[np.isfinite(each)] for each in errors]
-        rows.append(
-            (
-                name.replace('_', ' '),
-                *(float(e.mean()) if e.size else None for e in known),
-            )
-        )
-    return Table(
-        'Error by part of the face (%)',
-        comparison.protocol.sentence(),
-        ('part', *comparison.names),
-        tuple(rows),
-        'Mean over the landmarks of the part of their mean over the frames '
-        'that have them; left and right are those of the image.',
-    )
-
-
-def landmark_table(comparison: Comparison) -> Table:
-    """Error of each landmark, as the figure of the mean face shows it."""
-    errors = [each.landmarks for each in comparison.summaries]
-    return Table(
-        'Error of each landmark (%)',
-        comparison.protocol.sentence(),
-        ('landmark', *comparison.names),
-        tuple(
-            (str(point), *map(float, values))
-            for point, values in enumerate(zip(*errors))
-        ),
-    )
-
-
-def provenance_table(comparison: Comparison) -> Table:
-    """Where the predictions of each system come from."""
-    sources = [each.records.provenance for each in comparison.summaries]
-    names = dict.fromkeys(name for each in sources for name in each)
-    return Table(
-        'Where the predictions come from',
-        comparison.protocol.sentence(),
-        ('', *comparison.names),
-        tuple(
-            (name, *(str(each.get(name, '-')) for each in sources))
-            for name in names
-        ),
-    )
 
 
 def drawings(
@@ -175,7 +114,10 @@ def _over_time(comparison: Comparison, videos: Sequence[str]) -> list[Drawing]:
     found = []
     for number, chosen in enumerate(choose_tracks(comparison, videos), 1):
         name = records.track_names[chosen.track]
-        for what in ('error', 'motion'):
+        for what, lost in (
+            ('error', ' Marks above the figure: frames without prediction.'),
+            ('motion', ''),
+        ):
             found.append(
                 Drawing(
                     'time',
@@ -187,8 +129,7 @@ def _over_time(comparison: Comparison, videos: Sequence[str]) -> list[Drawing]:
                         f'video {name}',
                     ),
                     f'Video {name} ({chosen.reason}): {what} over the '
-                    'frames. Marks above the figure: frames without '
-                    'prediction.',
+                    f'frames.{lost}',
                 )
             )
     return found

@@ -3,7 +3,7 @@
 Letters: S systems, N frames, K = 68 landmarks.
 """
 
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,16 +23,13 @@ WIDTH = 8.4
 STRETCHES = 700
 
 
-def new_axes(
-    height: float, columns: int = 1, **kwargs: bool
-) -> tuple[Figure, list[Axes]]:
-    """A row of axes on a figure of the page's width, inches high."""
+def new_axes(height: float) -> tuple[Figure, Axes]:
+    """Axes on a figure of the page's width, inches high."""
     figure = Figure(figsize=(WIDTH, height), layout='constrained')
-    axes = figure.subplots(1, columns, squeeze=False, **kwargs)
-    return figure, list(axes[0])
+    return figure, figure.subplots()
 
 
-def spread(values: Sequence[float], gap: float) -> np.ndarray:
+def spread(values: np.ndarray, gap: float) -> np.ndarray:
     """Move values apart, as little as needed, until all differ by ``gap``.
 
     They stay in order and around their common middle.
@@ -42,7 +39,7 @@ def spread(values: Sequence[float], gap: float) -> np.ndarray:
     # Values less their steps must not fall: the nearest such sequence by
     # least squares is the isotonic one, by pooling neighbours.
     pools: list[tuple[float, int]] = []
-    for value in np.asarray(values, float)[order] - steps:
+    for value in values[order] - steps:
         pool = (value, 1)
         while pools and pools[-1][0] >= pool[0]:
             mean, count = pools.pop()
@@ -80,8 +77,9 @@ def label_ends(
     shares = (np.clip(np.nan_to_num(ends, nan=low), low, high) - low) / (
         high - low
     )
-    height = axes.figure.get_figheight() * 72
-    places = spread(shares, 13 / height)
+    assert isinstance(axes.figure, Figure)
+    gap = 13 / 72 / axes.figure.get_figheight()
+    places = spread(shares, gap)
     places -= max(0.0, places.max() - 1)
     for number, (name, share, place) in enumerate(zip(names, shares, places)):
         axes.plot(
@@ -117,7 +115,7 @@ def ced_figure(
         limit (float): Where the axis of errors ends, percent.
         norm (str): What the errors are percent of.
     """
-    figure, (axes,) = new_axes(3.6)
+    figure, axes = new_axes(3.6)
     axes.set(
         xlim=(0, limit),
         ylim=(0, 100),
@@ -170,6 +168,7 @@ def time_figure(
     series: np.ndarray,
     label: str,
     title: Optional[str] = None,
+    low: Optional[float] = 0,
     threshold: Optional[float] = None,
 ) -> Figure:
     """A measure of each system over the frames of one video (Figure 8).
@@ -184,15 +183,17 @@ def time_figure(
             where the system gave nothing.
         label (str): Name and unit of the measure.
         title (str, optional): Above the figure.
+        low (float, optional): Where the axis of the measure begins; None:
+            where the series do. Defaults to 0.
         threshold (float, optional): Of failure, percent; a line is drawn
             where the axis reaches it.
     """
-    figure, (axes,) = new_axes(2.9)
+    figure, axes = new_axes(2.9)
     ends = np.full(len(series), np.nan)
     for number, values in enumerate(series):
         lost = np.isinf(values)
         measured = np.where(lost, np.nan, values)
-        style = dict(
+        style: dict[str, Any] = dict(
             color=series_colour(number),
             linewidth=1.3,
             marker='o' if len(frames) <= 40 else '',
@@ -213,8 +214,7 @@ def time_figure(
     axes.set(xlabel='frame', ylabel=label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(x=0.01)
-    if (series[np.isfinite(series)] >= 0).all():
-        axes.set_ylim(bottom=0)
+    axes.set_ylim(bottom=low)
     if threshold is not None and threshold <= axes.get_ylim()[1]:
         axes.axhline(threshold, color=SOFT, linewidth=0.8)
         axes.annotate(
@@ -325,7 +325,7 @@ def group_figure(
     """
     count = len(names)
     height = 0.9 + len(groups) * (0.2 + 0.17 * count)
-    figure, (axes,) = new_axes(height)
+    figure, axes = new_axes(height)
     for number in range(count):
         places = np.arange(len(groups)) + (number - (count - 1) / 2) * (
             0.7 / count

@@ -34,5 +34,7 @@ def mean_face(
     places = ((truth - middle[:, None]) @ [1, 1j]) * turn[:, None]
     places = np.where(visible, places, 0)
     counts = visible.sum(0)
-    means = np.where(counts > 0, places.sum(0) / np.maximum(counts, 1), np.nan)
-    return np.stack([means.real, means.imag], axis=-1)
+    means = places.sum(0) / np.maximum(counts, 1)
+    face = np.stack([means.real, means.imag], axis=-1)
+    face[counts == 0] = np.nan
+    return face

@@ -138,8 +138,10 @@ def draw_track(
     rows = rows[np.argsort(records.frame_ids[rows], kind='stable')]
     names = [each.name for each in summaries]
     series = [measure_of(each, what)[rows] for each in summaries]
+    low: Optional[float] = 0
     threshold = None
     if what == 'x36':
+        low = None
         seen = records.visible[rows, 36]
         names.append('truth')
         series.append(np.where(seen, records.truth[rows, 36, 0], np.nan))
@@ -152,5 +154,6 @@ def draw_track(
         np.stack(series),
         MEASURES[what].format(norm=norm),
         title,
+        low,
         threshold,
     )

@@ -51,11 +51,16 @@ def figure_style() -> Iterator[None]:
         yield
 
 
-def png(figure: Figure, dpi: int = 160) -> bytes:
-    """A figure as a PNG file, light."""
+def image(figure: Figure, form: str = 'png') -> bytes:
+    """A figure as a file, light.
+
+    Args:
+        figure (Figure): The figure.
+        form (str): ``'png'``, ``'svg'`` or ``'pdf'``.
+    """
     buffer = BytesIO()
     with figure_style():
-        figure.savefig(buffer, format='png', dpi=dpi)
+        figure.savefig(buffer, format=form, dpi=160)
     return buffer.getvalue()
 
 

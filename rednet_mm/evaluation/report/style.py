@@ -16,7 +16,7 @@ CSS = (
 """
     + """
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 62rem;
+body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 66rem;
   background: var(--surface); color: var(--ink);
   font: 1rem/1.5 system-ui, 'Segoe UI', 'Helvetica Neue', sans-serif; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .5rem; }
@@ -30,9 +30,9 @@ nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.1rem; margin: .75rem 0;
   padding: 0; list-style: none; }
 a { color: var(--series-0); }
 .scroll { overflow-x: auto; margin: .5rem 0; }
-table { border-collapse: collapse; font-size: .875rem;
+table { border-collapse: separate; border-spacing: 0; font-size: .875rem;
   font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .75rem; text-align: right; vertical-align: top;
+th, td { padding: .3rem .6rem; text-align: right; vertical-align: top;
   border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; padding-left: 0;

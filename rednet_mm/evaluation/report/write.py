@@ -14,17 +14,9 @@ from rednet_mm.drawing import contact_sheet
 from ..comparison import Comparison
 from ..tables import Table, as_csv, as_html, as_latex, as_markdown
 from . import page
-from .content import (
-    Drawing,
-    Face,
-    all_tables,
-    drawings,
-    landmark_table,
-    provenance_table,
-    worst_faces,
-)
+from .content import Drawing, Face, drawings, worst_faces
 from .page import Section
-from .render import png, svg
+from .render import image, svg
 from .worst import SIDE
 
 # A longer table is folded up on the page.
@@ -37,7 +29,6 @@ TITLES = {
     'groups': 'Groups',
     'landmarks': 'Landmarks',
     'worst': 'Worst frames',
-    'source': 'Where it comes from',
 }
 
 # What is said in place of figures that there cannot be.
@@ -74,41 +65,34 @@ compare` gives.
     Raises:
         UserError: if there is no such video.
     """
-    tables = all_tables(comparison)
-    source = provenance_table(comparison)
+    tables = comparison.tables(landmarks=True)
     figures = drawings(comparison, videos)
     load = LoadVideoFrame(ignore_empty=True)
     worst = {
         name: worst_faces(comparison, system, load)
         for system, name in enumerate(comparison.names)
     }
-    listed = [*tables, landmark_table(comparison), source]
     files: dict[str, bytes] = {
-        'report.html': _html(
-            comparison, tables, source, figures, worst
-        ).encode(),
-        'report.md': _markdown(
-            comparison, [*tables, source], figures
-        ).encode(),
-        'tables.tex': '\n'.join(map(as_latex, listed)).encode(),
+        'report.html': _html(comparison, tables, figures, worst).encode(),
+        'report.md': _markdown(comparison, tables, figures).encode(),
+        'tables.tex': '\n'.join(map(as_latex, tables)).encode(),
     }
-    for number, table in enumerate(listed, 1):
+    for number, table in enumerate(tables, 1):
         name = f'tables/{number:02d}-{_slug(table.title)}.csv'
         files[name] = as_csv(table).encode()
     for each in figures:
-        files[f'figures/{each.key}.png'] = png(each.figure)
+        files[f'figures/{each.key}.png'] = image(each.figure)
     for number, faces in enumerate(worst.values(), 1):
         images = [each.image for each in faces if each.image is not None]
         if images:
             files[f'figures/worst-{number}.png'] = _png_sheet(images)
-    _write(Path(out), files)
+    write_files(Path(out), files)
     return Path(out) / 'report.html'
 
 
 def _html(
     comparison: Comparison,
     tables: Sequence[Table],
-    source: Table,
     figures: Sequence[Drawing],
     worst: dict[str, list[Face]],
 ) -> str:
@@ -120,7 +104,6 @@ def _html(
             if each.section == section
         ) or page.paragraph(_ABSENT[section], 'soft')
     bodies['worst'] = _worst_html(worst)
-    bodies['source'] = page.text_table(source.columns, source.rows)
     return page.page(
         title_of(comparison),
         page.key(comparison.names)
@@ -211,8 +194,8 @@ def _png_sheet(images: Sequence[np.ndarray]) -> bytes:
     return cv2.imencode('.png', sheet)[1].tobytes()
 
 
-def _write(out: Path, files: dict[str, bytes]) -> None:
-    """Write all files beside their places, then put them there."""
+def write_files(out: Path, files: dict[str, bytes]) -> None:
+    """Write files into a folder: all beside their places, then move them."""
     parts = []
     for name, data in files.items():
         path = out / name
