@@ -211,6 +211,9 @@ def worst_faces(
         where = records.track_names[records.tracks[row]]
         if records.is_video:
             where += f', frame {records.frame_ids[row]}'
+        else:
+            # The image and its folder tell stills apart.
+            where = '/'.join(where.split('/')[-2:])
         faces.append(
             Face(
                 draw_row(records, row, load),

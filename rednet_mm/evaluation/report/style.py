@@ -38,7 +38,7 @@ th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; padding-left: 0;
   position: sticky; left: 0; background: var(--surface); }
 tbody th { color: var(--ink); font-weight: 400; vertical-align: top;
-  white-space: normal; overflow-wrap: anywhere; min-width: 7rem;
+  white-space: normal; overflow-wrap: break-word; min-width: 7rem;
   max-width: 16rem; }
 caption { text-align: left; font-weight: 600; padding: .75rem 0 .25rem; }
 thead th { white-space: normal; }
@@ -61,7 +61,7 @@ figure svg text { font-family: system-ui, 'Segoe UI', sans-serif !important; }
 details summary { cursor: pointer; color: var(--series-0); }
 @media (max-width: 40rem) {
   .faces { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  tbody th { min-width: 5rem; max-width: 8rem; }
+  tbody th { min-width: 5.5rem; max-width: 8rem; }
 }
 @media print { body { max-width: none; } .scroll { overflow: visible; } }
 """
