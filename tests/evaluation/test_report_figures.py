@@ -99,6 +99,13 @@ def test_circles_are_to_scale():
     assert (len(first), len(second)) == (68, 17)
     assert first[30].radius == pytest.approx(0.1)
     np.testing.assert_allclose(first[30].center, face[30])
+    # All faces at one scale, upright, and no circle is cut.
+    one, two = figure.axes
+    assert one.get_xlim() == two.get_xlim()
+    bottom, top = one.get_ylim()
+    assert bottom > face[:, 1].max() + 0.1
+    assert top < face[:, 1].min() - 0.1
+    assert one.get_xlim()[1] > face[:, 0].max() + 0.1
 
 
 def test_groups_have_a_row_each():
@@ -147,3 +154,13 @@ def test_png_is_a_png():
     curve = (np.array([0.0, 10]), np.array([0.0, 100]))
     figure = draw(figures.ced_figure, [NASTY], [curve], 10, 'norm')
     assert render.image(figure).startswith(b'\x89PNG')
+
+
+def test_long_videos_stay_small():
+    rng = np.random.default_rng(0)
+    series = rng.gamma(4, 1, (3, 25000))
+    figure = draw(
+        figures.time_figure, list('abc'), np.arange(25000), series, 'error, %'
+    )
+    # Two numbers of about 10 letters and a command, of 1,400 points each.
+    assert len(render.svg(figure, 'long')) < 3 * 1400 * 30

@@ -265,6 +265,10 @@ def landmark_figure(
     lines[0::3], lines[1::3] = face[np.array(skeleton_68()).T]
     for axes in grid:
         axes.set_axis_off()
+    # Room for the largest circle; rows of images go down.
+    reach = np.nanmax(errors, initial=0) / 100 + 0.05
+    left, top = np.nanmin(face, axis=0) - reach
+    right, bottom = np.nanmax(face, axis=0) + reach
     for number, (axes, name) in enumerate(zip(grid, names)):
         axes.plot(*lines.T, color=LINE, linewidth=1)
         axes.plot(*face.T, '.', color=SOFT, markersize=2)
@@ -272,14 +276,9 @@ def landmark_figure(
             if np.isfinite(error + mark).all():
                 _circle(axes, mark, error, series_colour(number))
         axes.set_title(shorten(name, 34))
-        axes.set_aspect('equal')
-        axes.margins(0.06)
+        axes.set(aspect='equal', xlim=(left, right), ylim=(bottom, top))
         if number % columns == 0:
             _scale_bar(axes, face)
-    for axes in grid[1 : len(names)]:
-        axes.sharex(grid[0])
-        axes.sharey(grid[0])
-    grid[0].invert_yaxis()
     return figure
 
 
