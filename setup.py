@@ -30,6 +30,7 @@ setup(
         'torchvision',
         'numpy<2',
         'opencv-python<5',
+        'av>=14',
         'mmengine>=0.10',
         'mmcv>=2.0.1,<2.2',
         'mmdet>=3.0,<3.4',

@@ -27,6 +27,7 @@ from rednet_mm.engine.launch import (
     dump_whole,
     existing_config,
     one_sentence_errors,
+    stop_on_sigterm,
 )
 from rednet_mm.errors import UserError
 
@@ -82,19 +83,22 @@ def follow(args: argparse.Namespace) -> None:
     tracker = LandmarkTracker(
         existing_config(args.config), args.checkpoint, args.device
     )
-    frames, count, fps = read_frames(args.input)
-    wanted = set(np.linspace(0, max(count - 1, 0), SHEET_FRAMES, dtype=int))
+    frames = read_frames(args.input)
+    wanted = set(
+        np.linspace(0, max(frames.count - 1, 0), SHEET_FRAMES, dtype=int)
+    )
     records, sheet = [], []
     state, boxes = tracker.init_state(), first_box(args)
-    writer = VideoWriter(args.out, fps) if args.out else None
+    writer = VideoWriter(args.out, frames.fps) if args.out else None
     try:
-        progress = tqdm(frames, total=count or None, unit='frame')
-        for number, frame in enumerate(progress):
+        progress = tqdm(frames, total=frames.count or None, unit='frame')
+        for number, (frame, time) in enumerate(progress):
             faces, state = tracker.step(frame, state, boxes)
             boxes = None
             records.append(
                 dict(
                     frame_id=number,
+                    time=round(time, 6),
                     faces=[
                         dict(
                             id=face.id,
@@ -109,7 +113,7 @@ def follow(args: argparse.Namespace) -> None:
             for face in faces:
                 draw_face(frame, face)
             if writer:
-                writer.write(frame)
+                writer.write(frame, time)
             if number in wanted:
                 sheet.append(frame)
     finally:
@@ -117,18 +121,26 @@ def follow(args: argparse.Namespace) -> None:
             writer.close()
         if args.json:
             dump_whole(
-                dict(source=args.input, fps=fps, frames=records), args.json
+                dict(
+                    source=args.input,
+                    fps=frames.fps,
+                    fault=frames.fault,
+                    frames=records,
+                ),
+                args.json,
             )
     if args.sheet and sheet:
         Path(args.sheet).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(args.sheet, contact_sheet(sheet))
     found = sum(bool(record['faces']) for record in records)
+    if frames.fault:
+        print(frames.fault)
     print(f'{len(records)} frames, a face in {found}')
 
 
 def main() -> None:
     args = parse_args()
-    with one_sentence_errors():
+    with one_sentence_errors(), stop_on_sigterm():
         follow(args)
 
 

@@ -4,9 +4,12 @@ from rednet_mm.drawing import contact_sheet
 
 from .drawing import draw_face
 from .tracker import LandmarkTracker, TrackedFace, TrackState
-from .video_io import VideoWriter, read_frames
+from .video_io import Frame, FrameReader, read_frames
+from .video_writer import VideoWriter
 
 __all__ = [
+    'Frame',
+    'FrameReader',
     'LandmarkTracker',
     'TrackState',
     'TrackedFace',

@@ -1,9 +1,12 @@
-"""Frames of films and folders in, films out."""
+"""Frames of films, folders and cameras, each with its time."""
 
-import os
+import re
+import time
+from fractions import Fraction
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Iterable, Iterator, NamedTuple, Optional
 
+import av
 import cv2
 import numpy as np
 
@@ -11,119 +14,268 @@ from rednet_mm.errors import UserError
 
 IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp'}
 
+# Frames a second of a source that does not say how many it has.
+USUAL_FPS = 25.0
 
-def read_frames(source: str) -> tuple[Iterator[np.ndarray], int, float]:
-    """Frames of a film file or of a folder of images, in order of names.
+# How a frame is turned so that it is upright, by the degrees, against the
+# clock, that its film asks for.
+_TURNS = {
+    90: cv2.ROTATE_90_COUNTERCLOCKWISE,
+    180: cv2.ROTATE_180,
+    270: cv2.ROTATE_90_CLOCKWISE,
+}
+
+
+class Frame(NamedTuple):
+    """One frame.
 
     Args:
-        source (str): A film or a folder.
+        image (np.ndarray): Shape (H, W, 3), BGR, uint8, upright.
+        time (float): Seconds, as the source tells them; they grow from
+            frame to frame, not always in equal steps.
+    """
+
+    image: np.ndarray
+    time: float
+
+
+class FrameReader:
+    """Where frames come from; to be walked through once.
+
+    Args:
+        source (str): Name of the film, folder or camera.
+        fps (float): Frames a second; of a film of variable rate, the mean.
+        count (int): Frames that are announced; 0 where they are not.
+    """
+
+    def __init__(self, source: str, fps: float, count: int) -> None:
+        self.source = source
+        self.fps = fps
+        self.count = count
+        # One sentence that says what was wrong with the frames so far.
+        self.fault: Optional[str] = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go of the file or camera; may be called more than once."""
+
+    def __enter__(self) -> 'FrameReader':
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_frames(source: str) -> FrameReader:
+    """Open a film file, a folder of images or a camera.
+
+    Args:
+        source (str): A film; a folder, whose images come in natural order
+            of their names (``b2`` before ``b10``), 25 a second; or the
+            number of a camera.
 
     Returns:
-        tuple: An iterator over frames (H, W, 3), BGR, uint8; how many the
-        container announces (0 where it does not); frames a second (25 for a
-        folder).
+        FrameReader: Gives a :class:`Frame` after the other. A film that is
+        damaged or breaks off ends where it ends and leaves a sentence in
+        ``fault``.
 
     Raises:
         FileNotFoundError: if there is nothing of that name, or no image.
-        UserError: if the file is not a film that OpenCV can read.
+        UserError: if the file is not a film, or the camera gives nothing.
     """
     path = Path(source)
     if path.is_dir():
-        files = sorted(
-            each
-            for each in path.iterdir()
-            if each.suffix.lower() in IMAGE_SUFFIXES
+        return _Folder(source)
+    if path.is_file():
+        return _Film(source)
+    if source.isdecimal():
+        return _Camera(source)
+    raise FileNotFoundError(
+        f'{source} does not exist; name a film, a folder of frames or the '
+        'number of a camera'
+    )
+
+
+class _Folder(FrameReader):
+    def __init__(self, source: str) -> None:
+        self.files = sorted(
+            (
+                each
+                for each in Path(source).iterdir()
+                if each.suffix.lower() in IMAGE_SUFFIXES
+            ),
+            key=_natural,
         )
-        if not files:
+        if not self.files:
             raise FileNotFoundError(
                 f'{source} has no images; name a film or a folder of frames'
             )
-        return _read_images(files), len(files), 25.0
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'{source} does not exist; name a film or a folder of frames'
+        super().__init__(source, USUAL_FPS, len(self.files))
+
+    def __iter__(self) -> Iterator[Frame]:
+        for number, file in enumerate(self.files):
+            image = cv2.imread(str(file))
+            if image is None:
+                raise UserError(
+                    f'{file} is not an image that can be read; remove it or '
+                    'replace it'
+                )
+            yield Frame(image, number / self.fps)
+
+
+def _natural(path: Path) -> tuple[list, str]:
+    """A key that compares runs of digits as numbers, the rest as text."""
+    parts = re.split(r'([0-9]+)', path.name.lower())
+    # Every second part is digits.
+    parts[1::2] = map(int, parts[1::2])  # type: ignore[call-overload]
+    return parts, path.name
+
+
+class _Camera(FrameReader):
+    # PyAV opens cameras by names that differ from system to system.
+    def __init__(self, source: str) -> None:
+        self._camera = cv2.VideoCapture(int(source))
+        # What is shown is now, not some frames ago.
+        self._camera.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        if not self._camera.isOpened():
+            raise UserError(
+                f'camera {source} cannot be opened; see that it is there '
+                'and that no other program uses it'
+            )
+        fps = self._camera.get(cv2.CAP_PROP_FPS)
+        super().__init__(f'camera {source}', fps or USUAL_FPS, 0)
+
+    def __iter__(self) -> Iterator[Frame]:
+        begin = time.monotonic()
+        grabbed, image = self._camera.read()
+        while grabbed:
+            yield Frame(image, time.monotonic() - begin)
+            grabbed, image = self._camera.read()
+        self.fault = (
+            f'{self.source} stopped after {time.monotonic() - begin:.2f} s'
         )
-    film = cv2.VideoCapture(source)
-    grabbed, first = film.read()
-    if not grabbed:
-        raise UserError(
+
+    def close(self) -> None:
+        self._camera.release()
+
+
+class _Film(FrameReader):
+    def __init__(self, source: str) -> None:
+        unreadable = UserError(
             f'{source} is not a film that can be read; convert it, for '
             'instance to H.264 in mp4'
         )
-    count = max(0, int(film.get(cv2.CAP_PROP_FRAME_COUNT)))
-    return _read_film(film, first), count, film.get(cv2.CAP_PROP_FPS) or 25.0
-
-
-def _read_images(files: list[Path]) -> Iterator[np.ndarray]:
-    for file in files:
-        frame = cv2.imread(str(file))
-        if frame is None:
-            raise UserError(
-                f'{file} is not an image that can be read; remove it or '
-                'replace it'
-            )
-        yield frame
-
-
-def _read_film(
-    film: cv2.VideoCapture, first: Optional[np.ndarray]
-) -> Iterator[np.ndarray]:
-    frame, grabbed = first, True
-    while grabbed and frame is not None:
-        yield frame
-        grabbed, frame = film.read()
-    film.release()
-
-
-class VideoWriter:
-    """A film that appears under its name when it is closed.
-
-    What was written until then is the film, so one that is cut short by an
-    error or by Ctrl-C can still be played.
-
-    Args:
-        path (str): The film, ``.mp4`` or ``.avi``.
-        fps (float): Frames a second.
-    """
-
-    def __init__(self, path: str, fps: float) -> None:
-        self.path = Path(path)
-        self.part = self.path.with_suffix(f'.part{self.path.suffix}')
-        self.fps = fps
-        self._writer: Optional[cv2.VideoWriter] = None
-
-    def write(self, frame: np.ndarray) -> None:
-        """Add a frame (H, W, 3), BGR, uint8; the first gives the size.
-
-        Raises:
-            UserError: if OpenCV cannot write such a file, or the frame is
-                of another size than the first.
-        """
-        if self._writer is None:
-            self._writer = self._open((frame.shape[1], frame.shape[0]))
-            self._size = frame.shape[:2]
-        if frame.shape[:2] != self._size:
-            raise UserError(
-                f'{self.path}: a frame of {frame.shape[1::-1]} pixels in a '
-                f'film of {self._size[::-1]}; give frames of one size'
-            )
-        self._writer.write(frame)
-
-    def _open(self, size: tuple[int, int]) -> cv2.VideoWriter:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        code = 'MJPG' if self.path.suffix.lower() == '.avi' else 'mp4v'
-        writer = cv2.VideoWriter(
-            str(self.part), cv2.VideoWriter.fourcc(*code), self.fps, size
+        try:
+            self._container = av.open(source)
+        except av.FFmpegError as error:
+            raise unreadable from error
+        if not self._container.streams.video:
+            self._container.close()
+            raise unreadable
+        self._stream = self._container.streams.video[0]
+        # Frames are decoded ahead by other threads, as OpenCV does.
+        self._stream.thread_type = 'AUTO'
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        super().__init__(
+            source, float(rate or USUAL_FPS), max(0, self._stream.frames)
         )
-        if not writer.isOpened():
-            raise UserError(
-                f'{self.path} cannot be written; name a .mp4 or .avi file'
+        self._damaged = 0
+        # The first is decoded now, so that a file without any is refused.
+        self._frames = self._upright()
+        self._first = next(self._frames, None)
+        if self._first is None:
+            self.close()
+            raise unreadable
+
+    def __iter__(self) -> Iterator[Frame]:
+        number, last = 0, -1 / self.fps
+        if self._first is not None:
+            number, last = 1, self._first.time
+            yield self._first
+            self._first = None
+        for frame in self._frames:
+            number, last = number + 1, frame.time
+            yield frame
+        if self.fault is None and self._ends_early(number, last):
+            self.fault = (
+                f'{self.source} breaks off after {_seconds(last)}: {number} '
+                f'of {self.count or "more"} frames are there'
             )
-        return writer
 
     def close(self) -> None:
-        """Finish the file; nothing was written, no file."""
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
-            os.replace(self.part, self.path)
+        self._container.close()
+
+    def _upright(self) -> Iterator[Frame]:
+        last = None
+        for number, frame in enumerate(self._decoded()):
+            moment = number / self.fps
+            if frame.pts is not None and self._stream.time_base:
+                moment = float(frame.pts * self._stream.time_base)
+            if last is not None and moment <= last:
+                moment = last + 1 / self.fps
+            last = moment
+            # One thread: several take longer to meet than to convert.
+            image: np.ndarray = frame.to_ndarray(format='bgr24', threads=1)
+            turn = _TURNS.get(round(frame.rotation) % 360)
+            if turn is not None:
+                image = cv2.rotate(image, turn)
+            yield Frame(image, moment)
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        """Every frame that can be decoded; the rest is counted."""
+        for packet in self._packets():
+            try:
+                frames = self._stream.codec_context.decode(packet)
+            except av.FFmpegError as error:
+                self._note(packet, error)
+                continue
+            yield from (each for each in frames if not each.is_corrupt)
+
+    def _packets(self) -> Iterable[Optional[av.Packet]]:
+        packet = None
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size:
+                    yield packet
+        except av.FFmpegError as error:
+            self._note(packet, error)
+        # Asks the decoder for what it still holds.
+        yield None
+
+    def _note(
+        self, packet: Optional[av.Packet], error: av.FFmpegError
+    ) -> None:
+        moment = packet.dts if packet and packet.dts is not None else 0
+        seconds = _seconds(float(moment * (self._stream.time_base or 0)))
+        self._damaged += 1
+        if self._damaged == 1:
+            self._why = f'at {seconds} ({error.strerror})'
+        self.fault = (
+            f'{self.source} is damaged {self._why}; parts that cannot be '
+            f'decoded: {self._damaged}'
+        )
+
+    def _ends_early(self, number: int, last: float) -> bool:
+        """Whether fewer frames came, and for a shorter time, than announced.
+
+        Both must be so: an edit list takes frames out of the count, and
+        the sound may be longer than the film.
+        """
+        if self.count and number >= self.count:
+            return False
+        length = self._stream.duration
+        if length is None:
+            return bool(self.count)
+        if self._container.format.name == 'avi':
+            # FFmpeg fits the duration to the size of the file; a tick of
+            # the clock is a frame.
+            length = max(length, self.count)
+        end = (self._stream.start_time or 0) + length
+        base = self._stream.time_base or Fraction(0)
+        return last + 2.5 / self.fps < float(end * base)
+
+
+def _seconds(moment: float) -> str:
+    return f'{moment:.2f} s'

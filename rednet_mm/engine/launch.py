@@ -5,6 +5,7 @@ import os
 import os.path as osp
 import platform
 import re
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -159,6 +160,24 @@ def one_sentence_errors(interrupted: str = 'interrupted') -> Iterator[None]:
         sentence = re.sub(r'^[\w.]+Error: ', '', sentence)
         print(f'error: {sentence}', file=sys.stderr)
         sys.exit(2)
+
+
+@contextmanager
+def stop_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM, as batch systems send it, act as Ctrl-C does.
+
+    By itself it ends Python without a word, and ``finally`` clauses that
+    close a file are not reached.
+    """
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def check_suffix(option: str, path: Optional[str], *suffixes: str) -> None:
