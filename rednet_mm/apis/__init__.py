@@ -3,6 +3,7 @@
 from rednet_mm.drawing import contact_sheet
 
 from .drawing import draw_face
+from .one_euro import OneEuroFilter, OneEuroState
 from .tracker import LandmarkTracker, TrackedFace, TrackState
 from .video_io import Frame, FrameReader, read_frames
 from .video_writer import VideoWriter
@@ -11,6 +12,8 @@ __all__ = [
     'Frame',
     'FrameReader',
     'LandmarkTracker',
+    'OneEuroFilter',
+    'OneEuroState',
     'TrackState',
     'TrackedFace',
     'VideoWriter',
