@@ -86,7 +86,10 @@ class StepResult:
         keypoints (Tensor): Shape (B, C, 2), x and y in pixels of the
             network's input, 0 being the centre of the first pixel.
         scores (Tensor): Shape (B, C), the height of each response in [0, 1].
+        spreads (Tensor): Shape (B, C), how widely each response is spread
+            about its landmark: standard deviation, pixels of the map.
     """
 
     keypoints: Tensor
     scores: Tensor
+    spreads: Tensor

@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.structures import InstanceData
 from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
@@ -91,6 +92,30 @@ def tiny_model_cfg(
             loss_weight=0.1,
         )
     return {**config, **kwargs}
+
+
+def tracker_config(size: int = 64, **kwargs: Any) -> Config:
+    """Config of a tiny model, with what a tracker reads of it.
+
+    Args:
+        size: Side of the input in pixels.
+        **kwargs: Further sections.
+    """
+    pipeline = [
+        dict(type='LoadImage'),
+        dict(type='GetBBoxCenterScale', padding=1.25),
+        dict(type='TopdownAffine', input_size=(size, size), use_udp=True),
+        dict(type='PackPoseInputs'),
+    ]
+    dataset = dict(type='VideoClipDataset', pipeline=pipeline, test_mode=True)
+    return Config(
+        dict(
+            default_scope='mmpose',
+            model=tiny_model_cfg(size=size),
+            test_dataloader=dict(dataset=dataset),
+            **kwargs,
+        )
+    )
 
 
 def build_model(cfg: dict, seed: int = 0) -> nn.Module:

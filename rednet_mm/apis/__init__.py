@@ -4,16 +4,20 @@ from rednet_mm.drawing import contact_sheet
 
 from .drawing import draw_face
 from .one_euro import OneEuroFilter, OneEuroState
+from .network import FaceNetwork, FaceResult, TorchNetwork
 from .tracker import LandmarkTracker, TrackedFace, TrackState
 from .video_io import Frame, FrameReader, read_frames
 from .video_writer import VideoWriter
 
 __all__ = [
+    'FaceNetwork',
+    'FaceResult',
     'Frame',
     'FrameReader',
     'LandmarkTracker',
     'OneEuroFilter',
     'OneEuroState',
+    'TorchNetwork',
     'TrackState',
     'TrackedFace',
     'VideoWriter',

@@ -157,16 +157,20 @@ class REDNetHead(BaseHead):
             for step, (kind, output) in enumerate(zip(self.steps, feats))
         }
 
-    def locate(self, output: Tensor) -> tuple[Tensor, Tensor]:
+    def locate(self, output: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Landmarks of the last step's output.
 
         Args:
             output (Tensor): Raw output of the last step, (N, C, h, w).
 
         Returns:
-            tuple: Coordinates (N, C, 2) in input pixels, scores (N, C).
+            tuple: Coordinates (N, C, 2) in input pixels, scores (N, C) and
+            how widely each response is spread (N, C), pixels of the map.
         """
-        return self._decode(self._last_response(output))
+        maps = self._last_response(output)
+        keypoints, scores = self._decode(maps)
+        with full_precision(maps):
+            return keypoints, scores, self.decoder.spread(maps, keypoints)
 
     def _last_response(self, output: Tensor) -> Tensor:
         """The last step's output as responses in single precision."""

@@ -1,0 +1,184 @@
+"""The network of a tracker: crops of faces in, landmarks and states out."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Optional, Protocol, TypeVar, Union
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.runner import load_checkpoint
+from mmpose.apis import init_model
+from torch import Tensor
+
+from rednet_mm.checkpoint_safety import check_checkpoint
+from rednet_mm.errors import UserError
+from rednet_mm.structures import RecurrentState, StepResult
+
+S = TypeVar('S')
+
+HALVES = dict(bf16=torch.bfloat16, fp16=torch.float16)
+
+
+@dataclass(frozen=True)
+class FaceResult:
+    """Landmarks of F faces of one frame.
+
+    Args:
+        keypoints (np.ndarray): Shape (F, K, 2), float32, x and y in pixels
+            of the crop, 0 being the centre of its first pixel.
+        scores (np.ndarray): Shape (F, K), the height of each response in
+            [0, 1].
+        spreads (np.ndarray): Shape (F, K), how widely each response is
+            spread about its landmark: standard deviation, pixels of the map.
+        maps (np.ndarray, optional): The responses, (F, K, h, w), where they
+            were asked for.
+    """
+
+    keypoints: np.ndarray
+    scores: np.ndarray
+    spreads: np.ndarray
+    maps: Optional[np.ndarray] = None
+
+
+class FaceNetwork(Protocol[S]):
+    """What a tracker needs of a network; S is what it remembers of a face.
+
+    Attributes:
+        input_size (tuple[int, int]): (W, H) of a crop.
+        num_keypoints (int): K.
+        padding (float): How much larger than the box of a face its crop is.
+        settings (Mapping): The ``tracker`` section of its config: thresholds
+            that belong to the weights. Numbers, words, truth values.
+    """
+
+    input_size: tuple[int, int]
+    num_keypoints: int
+    padding: float
+    settings: Mapping[str, Any]
+
+    def run(
+        self, crops: np.ndarray, states: Sequence[Optional[S]]
+    ) -> tuple[FaceResult, list[S]]:
+        """The faces of one frame, as one batch.
+
+        Args:
+            crops (np.ndarray): Shape (F, H, W, 3), uint8, BGR.
+            states (Sequence): Of each face what the last call returned for
+                it, None for a face that is new. Not changed.
+
+        Returns:
+            tuple: The landmarks, and the state of each face; its size is
+            always the same.
+        """
+
+
+class TorchNetwork:
+    """A :class:`RecurrentPoseEstimator` as the network of a tracker.
+
+    It takes every frame as it is: a flip test in the config's ``test_cfg``
+    is for stills and is not done here.
+
+    Args:
+        config (str | Config): Config of the estimator.
+        checkpoint (str): Its weights.
+        device (str): Where it runs. Defaults to ``'cpu'``.
+        precision (str): ``'fp32'``, or for the convolutions ``'bf16'`` or
+            ``'fp16'``. Defaults to ``'fp32'``.
+        keep_maps (bool): Whether results hold the response maps. Defaults to
+            False.
+
+    Raises:
+        FileNotFoundError: if there is no such checkpoint.
+        UserError: if it does not fit the config, the pipeline does not cut
+            out faces as in training, or for another precision.
+    """
+
+    def __init__(
+        self,
+        config: Union[str, Config],
+        checkpoint: str,
+        device: str = 'cpu',
+        precision: str = 'fp32',
+        keep_maps: bool = False,
+    ) -> None:
+        if precision != 'fp32' and precision not in HALVES:
+            raise UserError(
+                f'there is no precision {precision!r}; choose fp32, '
+                + ' or '.join(HALVES)
+            )
+        self.model = init_model(config, None, device)
+        check_checkpoint(self.model, checkpoint)
+        load_checkpoint(self.model, checkpoint, map_location='cpu')
+        self.precision = precision
+        self.keep_maps = keep_maps
+        cfg = self.model.cfg
+        self.input_size = tuple(self.model.head.decoder.input_size)
+        steps = self.model.head.steps
+        self.num_keypoints = (
+            len(self.model.head.det_indices)
+            if steps[-1] == 'det'
+            else self.model.head.num_keypoints
+        )
+        self.padding = padding_of(cfg.test_dataloader.dataset.pipeline)
+        self.settings = dict(cfg.get('tracker', {}))
+
+    @torch.inference_mode()
+    def run(
+        self,
+        crops: np.ndarray,
+        states: Sequence[Optional[RecurrentState]],
+    ) -> tuple[FaceResult, list[RecurrentState]]:
+        """See :class:`FaceNetwork`."""
+        batch = torch.from_numpy(crops).permute(0, 3, 1, 2)  # (F, 3, H, W)
+        # The preprocessor normalises the frames of a clip at once.
+        data = self.model.data_preprocessor(dict(inputs=[batch]))
+        state = RecurrentState.join(
+            [RecurrentState() if each is None else each for each in states]
+        )
+        with self._autocast(data['inputs'].device.type):
+            outputs, _, after = self.model.unroll(
+                data['inputs'][0][:, None], state
+            )
+        found = StepResult(*self.model.head.locate(outputs[-1]))
+        result = FaceResult(
+            keypoints=found.keypoints.cpu().numpy(),
+            scores=found.scores.cpu().numpy(),
+            spreads=found.spreads.cpu().numpy(),
+            maps=self._maps(outputs[-1]) if self.keep_maps else None,
+        )
+        return result, [after.select([face]) for face in range(len(crops))]
+
+    def _autocast(self, device: str) -> AbstractContextManager[Any]:
+        if self.precision == 'fp32':
+            return nullcontext()
+        return torch.autocast(device, dtype=HALVES[self.precision])
+
+    def _maps(self, output: Tensor) -> np.ndarray:
+        last = len(self.model.head.steps) - 1
+        maps: Tensor = self.model.head.response(output.float(), last)
+        return maps.cpu().numpy()
+
+
+def padding_of(pipeline: Sequence[Mapping[str, Any]]) -> float:
+    """How much larger than its box a face's crop is.
+
+    Args:
+        pipeline (Sequence): The config of a data pipeline.
+
+    Raises:
+        UserError: if it does not cut out faces by ``GetBBoxCenterScale`` and
+            ``TopdownAffine(use_udp=True)``.
+    """
+    steps = {step['type']: step for step in pipeline}
+    scale, affine = (
+        steps.get(name) for name in ('GetBBoxCenterScale', 'TopdownAffine')
+    )
+    if scale is None or affine is None or not affine.get('use_udp'):
+        raise UserError(
+            "test_dataloader's pipeline must cut out faces by "
+            'GetBBoxCenterScale and TopdownAffine(use_udp=True), as those of '
+            'configs/ do'
+        )
+    return float(scale.get('padding', 1.25))
