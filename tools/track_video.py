@@ -1,30 +1,47 @@
 """Follow faces in a film:
 
 python tools/track_video.py INPUT --config CONFIG --checkpoint CKPT \\
-    --out OUT.mp4 --json OUT.json
+    --out OUT.mp4 --json OUT.json --csv OUT.csv
+
+INPUT is a film, a folder of frames or the number of a camera. Stopped by
+Ctrl-C or SIGTERM, the outputs hold what was found until then. Of a run that is
+killed the parts are left: OUT.part.mp4 and OUT.part.json, which can be used as
+they are, and OUT.part.jsonl, with every frame to the last.
 """
 
 import argparse
+import os
+import sys
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import cv2
 import numpy as np
+from mmengine.config import DictAction
 from tqdm import tqdm
 
 from data_converters.errors import DataError
 from data_converters.pts import read_pts
 from rednet_mm.apis import (
+    FrameReader,
+    FrameSample,
     LandmarkTracker,
+    TorchNetwork,
+    TrackedFace,
+    TrackLog,
+    TrackState,
+    Trajectories,
     VideoWriter,
     contact_sheet,
     draw_face,
+    draw_maps,
     read_frames,
+    whole_frame,
 )
-from rednet_mm.apis.tracker import box_of
+from rednet_mm.apis.crops import as_image, box_of
 from rednet_mm.engine.launch import (
     check_suffix,
-    dump_whole,
     existing_config,
     one_sentence_errors,
     stop_on_sigterm,
@@ -32,17 +49,31 @@ from rednet_mm.engine.launch import (
 from rednet_mm.errors import UserError
 
 SHEET_FRAMES = 12
+WINDOW = 'faces, q ends'
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Follow faces in a film')
-    parser.add_argument('input', help='a film, or a folder of frames')
+    parser.add_argument(
+        'input', help='a film, a folder of frames or the number of a camera'
+    )
     parser.add_argument('--config', required=True, help='config file')
     parser.add_argument('--checkpoint', required=True, help='its weights')
     parser.add_argument('--out', help='film with the landmarks drawn')
-    parser.add_argument('--json', help='landmarks of every frame')
+    parser.add_argument('--json', help='landmarks of every frame, and account')
+    parser.add_argument('--csv', help='landmarks, a row a face')
     parser.add_argument(
         '--sheet', help=f'picture of {SHEET_FRAMES} frames with landmarks'
+    )
+    parser.add_argument(
+        '--draw',
+        nargs='+',
+        default=[],
+        choices=['maps', 'trajectories'],
+        help='what is drawn beside boxes, ids and landmarks',
+    )
+    parser.add_argument(
+        '--show', action='store_true', help='in a window, as it goes'
     )
     first = parser.add_mutually_exclusive_group()
     first.add_argument(
@@ -55,9 +86,23 @@ def parse_args() -> argparse.Namespace:
     first.add_argument(
         '--start-pts',
         help='a 1-based .pts file of the first frame, whose marks give the '
-        'box (the 300-VW protocol); without either, the whole frame',
+        'box (the 300-VW protocol)',
     )
     parser.add_argument('--device', default='cpu', help='cpu or cuda:0')
+    parser.add_argument(
+        '--precision',
+        default='fp32',
+        choices=['fp32', 'bf16', 'fp16'],
+        help='of the convolutions',
+    )
+    parser.add_argument(
+        '--tracker',
+        nargs='+',
+        default={},
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help="settings in place of those of the config's tracker section",
+    )
     return parser.parse_args()
 
 
@@ -75,67 +120,142 @@ def first_box(args: argparse.Namespace) -> Optional[np.ndarray]:
     return None
 
 
-def follow(args: argparse.Namespace) -> None:
-    """Track, draw and save; what was tracked so far survives Ctrl-C."""
+def check_outputs(args: argparse.Namespace) -> None:
+    """See that what is wanted can be made, before the work.
+
+    Raises:
+        UserError: if it cannot.
+    """
     check_suffix('--out', args.out, '.mp4', '.avi')
     check_suffix('--json', args.json, '.json')
+    check_suffix('--csv', args.csv, '.csv')
     check_suffix('--sheet', args.sheet, '.png', '.jpg')
-    tracker = LandmarkTracker(
-        existing_config(args.config), args.checkpoint, args.device
+    if args.show and sys.platform == 'linux':
+        # Without one, OpenCV would end the process.
+        if not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
+            raise UserError('--show: there is no display; name --out instead')
+
+
+def tracker_of(args: argparse.Namespace) -> LandmarkTracker[Any]:
+    """The network, and who is asked for faces."""
+    network = TorchNetwork(
+        existing_config(args.config),
+        args.checkpoint,
+        args.device,
+        args.precision,
+        keep_maps='maps' in args.draw,
     )
-    frames = read_frames(args.input)
-    wanted = set(
-        np.linspace(0, max(frames.count - 1, 0), SHEET_FRAMES, dtype=int)
+    given = args.box or args.start_pts
+    return LandmarkTracker(
+        network, None if given else whole_frame, **args.tracker
     )
-    records, sheet = [], []
-    state, boxes = tracker.init_state(), first_box(args)
-    writer = VideoWriter(args.out, frames.fps) if args.out else None
-    try:
-        progress = tqdm(frames, total=frames.count or None, unit='frame')
-        for number, (frame, time) in enumerate(progress):
-            faces, state = tracker.step(frame, state, boxes)
-            boxes = None
-            records.append(
-                dict(
-                    frame_id=number,
-                    time=round(time, 6),
-                    faces=[
-                        dict(
-                            id=face.id,
-                            bbox=np.round(face.box, 2).tolist(),
-                            keypoints=np.round(face.keypoints, 3).tolist(),
-                            scores=np.round(face.scores, 4).tolist(),
-                        )
-                        for face in faces
-                    ],
-                )
-            )
+
+
+class Overlay:
+    """Where the frames go on which the faces are drawn.
+
+    Args:
+        args (Namespace): Of the command line.
+        fps (float): Frames a second.
+    """
+
+    def __init__(self, args: argparse.Namespace, fps: float) -> None:
+        self.args = args
+        self.writer = VideoWriter(args.out, fps) if args.out else None
+        self.sample = FrameSample(SHEET_FRAMES) if args.sheet else None
+        self.trails = Trajectories()
+        self.size: Optional[tuple[int, int]] = None
+
+    def add(
+        self, image: np.ndarray, seconds: float, faces: list[TrackedFace]
+    ) -> None:
+        """Draw upon a frame (H, W, 3) and hand it on."""
+        if not (self.writer or self.sample or self.args.show):
+            return
+        if 'maps' in self.args.draw:
             for face in faces:
-                draw_face(frame, face)
-            if writer:
-                writer.write(frame, time)
-            if number in wanted:
-                sheet.append(frame)
-    finally:
-        if writer:
-            writer.close()
-        if args.json:
-            dump_whole(
-                dict(
-                    source=args.input,
-                    fps=frames.fps,
-                    fault=frames.fault,
-                    frames=records,
-                ),
-                args.json,
+                draw_maps(image, face)
+        if 'trajectories' in self.args.draw:
+            self.trails.draw(image, faces)
+        for face in faces:
+            draw_face(image, face)
+        # All frames of a film have the size of its first.
+        self.size = self.size or (image.shape[1], image.shape[0])
+        if image.shape[1::-1] != self.size:
+            image = cv2.resize(image, self.size)
+        if self.writer:
+            self.writer.write(image, seconds)
+        if self.sample:
+            self.sample.add(image)
+        if self.args.show:
+            cv2.imshow(WINDOW, image)
+            if cv2.waitKey(1) == ord('q'):
+                raise KeyboardInterrupt
+
+    def close(self) -> None:
+        """Finish film and sheet."""
+        if self.writer:
+            self.writer.close()
+        if self.sample and (frames := self.sample.frames()):
+            Path(self.args.sheet).parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(self.args.sheet, contact_sheet(frames))
+
+
+def follow(args: argparse.Namespace) -> None:
+    """Track, draw and save; what was tracked so far survives a stop."""
+    check_outputs(args)
+    boxes = first_box(args)
+    tracker = tracker_of(args)
+    with read_frames(args.input) as reader:
+        about = dict(
+            source=args.input,
+            fps=round(reader.fps, 4),
+            config=args.config,
+            weights=args.checkpoint,
+        )
+        log = TrackLog(about, args.json, args.csv)
+        overlay = Overlay(args, reader.fps)
+        ended = dict(how='complete')
+        try:
+            run(tracker, reader, boxes, log, overlay)
+            if reader.fault:
+                ended = dict(how='broken off', why=reader.fault)
+        except KeyboardInterrupt:
+            ended = dict(how='interrupted')
+            raise
+        except UserError as error:
+            ended = dict(how='failed', why=str(error))
+            raise
+        finally:
+            with ExitStack() as last:
+                last.callback(log.close, ended)
+                last.callback(overlay.close)
+            totals = log.totals
+            print(
+                f'{totals.frames} frames, a face in {totals.with_a_face}, '
+                f'{len(totals.tracks)} ids, {totals.switches} switches; '
+                + ': '.join(ended.values())
             )
-    if args.sheet and sheet:
-        Path(args.sheet).parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(args.sheet, contact_sheet(sheet))
-    found = sum(bool(record['faces']) for record in records)
-    if frames.fault:
-        print(frames.fault)
-    print(f'{len(records)} frames, a face in {found}')
+
+
+def run(
+    tracker: LandmarkTracker[Any],
+    reader: FrameReader,
+    boxes: Optional[np.ndarray],
+    log: TrackLog,
+    overlay: Overlay,
+) -> None:
+    """Follow faces to the end of the film."""
+    state: TrackState[Any] = tracker.init_state()
+    progress = tqdm(reader, total=reader.count or None, unit='frame')
+    for number, (frame, seconds) in enumerate(progress):
+        faces, state = tracker.step(frame, state, boxes)
+        boxes = None
+        log.about.setdefault('frame_size', frame.shape[1::-1])
+        log.add(number, seconds, faces, state.events)
+        image = as_image(frame, number)
+        if image.size:
+            overlay.add(image, seconds, faces)
 
 
 def main() -> None:

@@ -2,10 +2,22 @@
 
 from rednet_mm.drawing import contact_sheet
 
-from .drawing import draw_face
-from .one_euro import OneEuroFilter, OneEuroState
+from .drawing import (
+    FrameSample,
+    Trajectories,
+    draw_face,
+    draw_maps,
+)
 from .network import FaceNetwork, FaceResult, TorchNetwork
-from .tracker import LandmarkTracker, TrackedFace, TrackState
+from .one_euro import OneEuroFilter, OneEuroState
+from .track_log import TrackLog
+from .track_state import (
+    TrackedFace,
+    TrackerSettings,
+    TrackEvent,
+    TrackState,
+)
+from .tracker import LandmarkTracker, whole_frame
 from .video_io import Frame, FrameReader, read_frames
 from .video_writer import VideoWriter
 
@@ -14,14 +26,21 @@ __all__ = [
     'FaceResult',
     'Frame',
     'FrameReader',
+    'FrameSample',
     'LandmarkTracker',
     'OneEuroFilter',
     'OneEuroState',
     'TorchNetwork',
+    'TrackEvent',
+    'TrackLog',
     'TrackState',
     'TrackedFace',
+    'TrackerSettings',
+    'Trajectories',
     'VideoWriter',
     'contact_sheet',
     'draw_face',
+    'draw_maps',
     'read_frames',
+    'whole_frame',
 ]

@@ -1,11 +1,20 @@
 """Followed faces on the frames of a film."""
 
+from collections import deque
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 from rednet_mm.drawing import draw_keypoints
 
-from .tracker import TrackedFace
+from .track_state import TrackedFace
+
+# Coordinates are drawn in 1/16 of a pixel.
+_SHIFT = 4
+
+# Frames of a trajectory that are drawn.
+TRAIL = 50
 
 
 def draw_face(frame: np.ndarray, face: TrackedFace) -> None:
@@ -29,3 +38,81 @@ def draw_face(frame: np.ndarray, face: TrackedFace) -> None:
         cv2.LINE_AA,
     )
     draw_keypoints(frame, face.keypoints, thickness=thickness)
+
+
+def draw_maps(frame: np.ndarray, face: TrackedFace) -> None:
+    """Lay the strongest response at each place over a frame, as heat.
+
+    Args:
+        frame (np.ndarray): Shape (H, W, 3), BGR, uint8; drawn upon.
+        face (TrackedFace): With maps; without them nothing is drawn.
+    """
+    if face.maps is None or face.crop is None:
+        return
+    heat = (face.maps.max(0).clip(0, 1) * 255).astype(np.uint8)  # (h, w)
+    x, y, w, h = face.crop
+    # The centres of the corner pixels of map and crop are the same places.
+    across, down = w / (heat.shape[1] - 1), h / (heat.shape[0] - 1)
+    place = np.array([[across, 0, x], [0, down, y]], np.float32)
+    heat = cv2.warpAffine(heat, place, frame.shape[1::-1])
+    share = heat[..., None] / 255
+    colours = cv2.applyColorMap(heat, cv2.COLORMAP_JET)
+    frame[:] = (share * colours + (1 - share) * frame).astype(np.uint8)
+
+
+class Trajectories:
+    """Where the middles of faces were in the last frames."""
+
+    def __init__(self) -> None:
+        self._trails: dict[int, deque[np.ndarray]] = {}
+        self._seen: dict[int, int] = {}
+        self._number = 0
+
+    def draw(self, frame: np.ndarray, faces: Sequence[TrackedFace]) -> None:
+        """Go on by one frame, and draw the lines of its faces onto it.
+
+        Args:
+            frame (np.ndarray): Shape (H, W, 3), BGR, uint8; drawn upon.
+            faces (Sequence[TrackedFace]): Those of the frame.
+        """
+        self._number += 1
+        for face in faces:
+            trail = self._trails.setdefault(face.id, deque(maxlen=TRAIL))
+            trail.append(face.keypoints.mean(0))
+            self._seen[face.id] = self._number
+            points = np.round(np.array(trail) * 2**_SHIFT).astype(np.int32)
+            cv2.polylines(
+                frame, [points], False, (0, 200, 255), 1, cv2.LINE_AA, _SHIFT
+            )
+        for id_, when in list(self._seen.items()):
+            if self._number - when >= TRAIL:
+                del self._seen[id_], self._trails[id_]
+
+
+class FrameSample:
+    """A few frames of a film, evenly over it, however long it is.
+
+    Args:
+        count (int): How many, at most.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._every = 1
+        self._kept: list[np.ndarray] = []
+        self._number = 0
+
+    def add(self, frame: np.ndarray) -> None:
+        """See the next frame; a copy is kept of some."""
+        if self._number % self._every == 0:
+            self._kept.append(frame.copy())
+        self._number += 1
+        if len(self._kept) >= 4 * self.count:
+            self._every *= 2
+            self._kept = self._kept[::2]
+
+    def frames(self) -> list[np.ndarray]:
+        """The frames, in order."""
+        number = min(self.count, len(self._kept))
+        places = np.linspace(0, len(self._kept) - 1, number).round()
+        return [self._kept[int(place)] for place in places]

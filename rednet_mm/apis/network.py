@@ -114,7 +114,8 @@ class TorchNetwork:
         self.precision = precision
         self.keep_maps = keep_maps
         cfg = self.model.cfg
-        self.input_size = tuple(self.model.head.decoder.input_size)
+        width, height = self.model.head.decoder.input_size
+        self.input_size = (int(width), int(height))
         steps = self.model.head.steps
         self.num_keypoints = (
             len(self.model.head.det_indices)
@@ -122,7 +123,7 @@ class TorchNetwork:
             else self.model.head.num_keypoints
         )
         self.padding = padding_of(cfg.test_dataloader.dataset.pipeline)
-        self.settings = dict(cfg.get('tracker', {}))
+        self.settings: Mapping[str, Any] = dict(cfg.get('tracker', {}))
 
     @torch.inference_mode()
     def run(
