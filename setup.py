@@ -37,4 +37,6 @@ setup(
         'xtcocotools>=1.12',
         'tqdm',
     ],
+    # tools/export_onnx.py needs both; to run what it wrote, onnxruntime.
+    extras_require=dict(onnx=['onnx>=1.12', 'onnxruntime>=1.12']),
 )

@@ -10,6 +10,7 @@ from .drawing import (
 )
 from .network import FaceNetwork, FaceResult, TorchNetwork
 from .one_euro import OneEuroFilter, OneEuroState
+from .onnx_network import OnnxNetwork
 from .track_log import TrackLog
 from .track_state import (
     TrackedFace,
@@ -30,6 +31,7 @@ __all__ = [
     'LandmarkTracker',
     'OneEuroFilter',
     'OneEuroState',
+    'OnnxNetwork',
     'TorchNetwork',
     'TrackEvent',
     'TrackLog',

@@ -172,7 +172,7 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
         clip_length = frames.shape[1]
         batch = frames.flatten(0, 1)  # (B*T, 3, H, W)
         batch = batch.contiguous(memory_format=torch.channels_last)
-        response = self._start_response(len(batch), state)  # z_0
+        response = self._start_response(batch.shape[0], state)  # z_0
         detection: Optional[Tensor] = None
         prepared = batch
         outputs, identities, memories = [], [], []

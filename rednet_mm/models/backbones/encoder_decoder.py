@@ -154,7 +154,7 @@ class RecurrentEncoderDecoder(BaseBackbone):
             size = prepared.shape[-2:]
             if response is None:
                 z = prepared.new_zeros(
-                    len(prepared), self.feedback_channels, *size
+                    prepared.shape[0], self.feedback_channels, *size
                 )
             else:
                 # The codec maps the corners of the map onto the corners of

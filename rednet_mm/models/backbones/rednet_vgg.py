@@ -3,6 +3,7 @@
 from itertools import accumulate
 from typing import Any, Optional, Sequence
 
+import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
@@ -56,7 +57,17 @@ class UnpoolStage(BaseModule):
             indices (Tensor): Where the pooling found each maximum, shape
                 (N, in, H, W), places in a plane of 2H x 2W.
         """
-        return self.convs(F.max_unpool2d(x, indices, [2, 2]))
+        unpool = _unpool if torch.onnx.is_in_onnx_export() else F.max_unpool2d
+        return self.convs(unpool(x, indices, [2, 2]))
+
+
+def _unpool(x: Tensor, indices: Tensor, size: Sequence[int]) -> Tensor:
+    """``F.max_unpool2d``, which ONNX does not have, by what it has."""
+    n, c, h, w = x.shape
+    h, w = size[0] * h, size[1] * w
+    flat = x.new_zeros(n, c, h * w)
+    flat = flat.scatter(2, indices.flatten(2), x.flatten(2))
+    return flat.view(n, c, h, w)
 
 
 @MODELS.register_module()

@@ -1,0 +1,155 @@
+"""The network of a tracker as one ONNX file, checked before it is there."""
+
+import json
+import os
+import platform
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rednet_mm.errors import UserError
+from rednet_mm.models.deploy import RESULTS, SingleStep
+from rednet_mm.version import __version__
+
+from .network import TorchNetwork
+from .onnx_network import FORMAT, FORMAT_KEY, METADATA, OnnxNetwork
+
+# Since 2021; ONNX Runtime 1.10 and newer run it.
+OPSET = 17
+
+# By how much ONNX Runtime may differ from PyTorch on random pixels: pixels of
+# the crop (of the map for spreads), and units of scores and states.
+TOLERANCE = 1e-3
+
+# The largest share of landmarks that may lie further apart. Where a response
+# has two maxima of one height, which random pixels bring about, the last bit
+# decides between them; in a network that was written wrongly, all are off.
+TIES = 0.05
+
+# Not one: an axis of one may be taken for one that is broadcast.
+TRACED_FACES = 2
+CHECKED_FACES, CHECKED_FRAMES = 3, 3
+
+
+def export_onnx(network: TorchNetwork, path: str, name: str) -> float:
+    """Write one step of a network, state in and out, as an ONNX file.
+
+    The file is there when it has been checked, by onnx's checker and against
+    PyTorch on random pixels; until then, and if it fails, it is not.
+
+    Args:
+        network (TorchNetwork): On the processor, in single precision.
+        path (str): Of the file. One that is there is replaced.
+        name (str): Of the config, for the metadata.
+
+    Returns:
+        float: By how many pixels of the crop the landmarks of ONNX Runtime
+        and PyTorch differed at most.
+
+    Raises:
+        UserError: if onnx or ONNX Runtime is not installed, or the two
+            differ by more than :data:`TOLERANCE`.
+    """
+    try:
+        import onnx
+        import onnxruntime
+    except ImportError as error:
+        raise UserError(
+            f'{path} cannot be written without onnx and checked without ONNX '
+            'Runtime; pip install onnx onnxruntime'
+        ) from error
+    part = Path(path).with_suffix('.part.onnx')
+    part.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _trace(network, part)
+        model = onnx.load(part)
+        about = _metadata(network, name)
+        about['versions']['onnx'] = onnx.__version__
+        about['versions']['onnxruntime'] = onnxruntime.__version__
+        onnx.helper.set_model_props(
+            model,
+            {key: json.dumps(value) for key, value in about.items()}
+            | {FORMAT_KEY: FORMAT},
+        )
+        onnx.save(model, part)
+        onnx.checker.check_model(part, full_check=True)
+        difference = compare(network, OnnxNetwork(str(part), 1))
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return difference
+
+
+def _trace(network: TorchNetwork, path: Path) -> None:
+    """The graph of one step, for any number of faces."""
+    step = SingleStep(network.model).eval()
+    after = [f'next_{name}' for name in step.state_names]
+    names = ['crops', *step.state_names], [*RESULTS, *after]
+    with torch.no_grad(), warnings.catch_warnings():
+        # Sizes of maps become constants, which is meant; how the number of
+        # faces passes is checked afterwards with another number.
+        warnings.simplefilter('ignore')
+        # The tracing exporter: torch 2.0 has it and 2.14 still does, it needs
+        # no further package, is four times as fast as the newer one
+        # (dynamo=True, which wants onnxscript), and what it writes is run at
+        # the same speed.
+        torch.onnx.export(
+            step,
+            (step.example(TRACED_FACES), *step.start(TRACED_FACES)),
+            str(path),
+            input_names=names[0],
+            output_names=names[1],
+            dynamic_axes={each: {0: 'faces'} for each in sum(names, [])},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+
+
+def _metadata(network: TorchNetwork, name: str) -> dict[str, Any]:
+    """What a runtime and a reader have to know, for JSON."""
+    about: dict[str, Any] = {key: getattr(network, key) for key in METADATA}
+    return about | dict(
+        config=name,
+        steps=network.model.head.steps,
+        versions=dict(
+            rednet_mm=__version__,
+            torch=torch.__version__,
+            python=platform.python_version(),
+        ),
+    )
+
+
+def compare(ours: TorchNetwork, theirs: OnnxNetwork) -> float:
+    """Both networks on a few frames of random pixels, states carried.
+
+    Returns:
+        float: The largest distance between their landmarks, pixels.
+
+    Raises:
+        UserError: if they differ too much.
+    """
+    width, height = ours.input_size
+    rng = np.random.default_rng(0)
+    mine: Any = [None] * CHECKED_FACES
+    yours: Any = [None] * CHECKED_FACES
+    distances, others = [], []
+    for _ in range(CHECKED_FRAMES):
+        crops = rng.integers(
+            256, size=(CHECKED_FACES, height, width, 3), dtype=np.uint8
+        )
+        one, mine = ours.run(crops, mine)
+        two, yours = theirs.run(crops, yours)
+        distances.append(np.abs(one.keypoints - two.keypoints).max(2))
+        others.append(np.abs(one.scores - two.scores))
+    far = np.concatenate(distances)
+    if np.mean(far > TOLERANCE) > TIES or np.max(others) > TOLERANCE:
+        raise UserError(
+            'ONNX Runtime finds landmarks up to '
+            f'{far.max():.2g} pixels from where PyTorch finds them and scores '
+            f'up to {np.max(others):.2g} apart, so no file was written; try '
+            'another version of torch or onnxruntime'
+        )
+    return float(far.max())
