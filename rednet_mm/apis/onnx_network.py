@@ -94,6 +94,8 @@ def _open(path: str, threads: Optional[int]) -> Any:
     options = onnxruntime.SessionOptions()
     if threads is not None:
         options.intra_op_num_threads = threads
+    # Threads that wait sleep: the film is decoded and drawn beside them.
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     # What goes wrong in a damaged file depends on where it is damaged.
     unreadable = (
         states.Fail,

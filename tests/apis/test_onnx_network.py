@@ -24,7 +24,7 @@ from rednet_mm.models.layers import StepBatchNorm2d
 onnx = pytest.importorskip('onnx', reason='onnx is not installed')
 pytest.importorskip('onnxruntime', reason='ONNX Runtime is not installed')
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'export_onnx.py'
+ROOT = Path(__file__).parents[2]
 SIZE, FRAMES = 64, 100
 
 
@@ -102,7 +102,8 @@ def exported(folder, original):
     path = folder / 'tiny.onnx'
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, 'argv', ['export_onnx.py', *names, str(path)])
-        runpy.run_path(str(TOOL), run_name='__main__')
+        tool = ROOT / 'tools' / 'export_onnx.py'
+        runpy.run_path(str(tool), run_name='__main__')
     assert not list(folder.glob('*.part*'))
     return path
 
@@ -148,6 +149,22 @@ def test_the_file_says_all_about_itself(original, network, exported):
     assert about['config'] == '"tiny"'
     assert about['steps'] == '["det", "reg"]'
     assert torch.__version__ in about['versions']
+
+
+def test_the_example_of_the_documentation_runs_without_torch(
+    network, exported, monkeypatch
+):
+    blocks = (ROOT / 'docs' / 'onnx.md').read_text().split('```python\n')
+    example = blocks[-1].split('```')[0]
+    for name in ('torch', 'mmpose', 'rednet_mm'):
+        monkeypatch.setitem(sys.modules, name, None)
+    known: dict = {}
+    exec(example.replace('network.onnx', str(exported)), known)
+    # Three frames without anything in them.
+    crops, states = np.zeros((2, SIZE, SIZE, 3), np.uint8), [None] * 2
+    for _ in range(3):
+        result, states = network.run(crops, states)
+    np.testing.assert_array_equal(known['found']['scores'], result.scores)
 
 
 def test_faces_of_one_batch_do_not_touch(network):
