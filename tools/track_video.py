@@ -27,6 +27,7 @@ from rednet_mm.apis import (
     FrameReader,
     FrameSample,
     LandmarkTracker,
+    OneEuroFilter,
     TorchNetwork,
     TrackedFace,
     TrackLog,
@@ -74,6 +75,11 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--show', action='store_true', help='in a window, as it goes'
+    )
+    parser.add_argument(
+        '--smooth',
+        action='store_true',
+        help='One Euro filter on the landmarks that are drawn and written',
     )
     first = parser.add_mutually_exclusive_group()
     first.add_argument(
@@ -147,7 +153,10 @@ def tracker_of(args: argparse.Namespace) -> LandmarkTracker[Any]:
     )
     given = args.box or args.start_pts
     return LandmarkTracker(
-        network, None if given else whole_frame, **args.tracker
+        network,
+        None if given else whole_frame,
+        OneEuroFilter() if args.smooth else None,
+        **args.tracker,
     )
 
 
@@ -249,7 +258,7 @@ def run(
     state: TrackState[Any] = tracker.init_state()
     progress = tqdm(reader, total=reader.count or None, unit='frame')
     for number, (frame, seconds) in enumerate(progress):
-        faces, state = tracker.step(frame, state, boxes)
+        faces, state = tracker.step(frame, state, boxes, seconds)
         boxes = None
         log.about.setdefault('frame_size', frame.shape[1::-1])
         log.add(number, seconds, faces, state.events)

@@ -12,6 +12,7 @@ from rednet_mm.errors import UserError
 
 from .crops import BOX_RULES
 from .network import S
+from .one_euro import OneEuroState
 
 
 @dataclass(frozen=True)
@@ -127,11 +128,14 @@ class FollowedFace(Generic[S]):
         id (int): The same from frame to frame.
         box (np.ndarray): Where it will be looked for, (4,).
         memory (S, optional): What the network remembers of it.
+        smooth (OneEuroState, optional): And the smoothing, where there is
+            one.
     """
 
     id: int
     box: np.ndarray
     memory: Optional[S] = None
+    smooth: Optional[OneEuroState] = None
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from .crops import (
     overlap,
 )
 from .network import FaceNetwork, S
+from .one_euro import OneEuroFilter, OneEuroState
 from .track_state import (
     FollowedFace,
     LostFace,
@@ -33,6 +34,7 @@ from .track_state import (
     TrackEvent,
     TrackState,
 )
+from .video_io import USUAL_FPS
 
 # A detector takes a frame (H, W, 3), BGR, and gives boxes (F, 4), x y w h.
 Detector = Callable[[np.ndarray], np.ndarray]
@@ -74,6 +76,9 @@ class LandmarkTracker(Generic[S]):
             Defaults to the whole frame as the box. None: faces come from the
             boxes of the user alone, and one that is lost is looked for where
             it was.
+        smooth (OneEuroFilter, optional): Smooths the landmarks that are
+            given out; boxes come from those that were found. Defaults to
+            None.
         **settings: Of :class:`TrackerSettings`, in place of those that come
             with the network.
 
@@ -85,10 +90,12 @@ class LandmarkTracker(Generic[S]):
         self,
         network: FaceNetwork[S],
         detector: Optional[Detector] = whole_frame,
+        smooth: Optional[OneEuroFilter] = None,
         **settings: Any,
     ) -> None:
         self.network = network
         self.detector = detector
+        self.smooth = smooth
         self.settings = TrackerSettings.of(**{**network.settings, **settings})
         self.crop = Cropper(network.input_size, network.padding)
 
@@ -129,6 +136,7 @@ class LandmarkTracker(Generic[S]):
         frame: np.ndarray,
         state: TrackState[S],
         boxes: Optional[np.ndarray] = None,
+        time: Optional[float] = None,
     ) -> tuple[list[TrackedFace], TrackState[S]]:
         """One frame.
 
@@ -144,6 +152,8 @@ class LandmarkTracker(Generic[S]):
                 (F, 4): they are looked for there and nowhere else, and the
                 detector is not asked. One that lies on a face that is
                 followed goes on with its id.
+            time (float, optional): When the frame is shown, seconds, for the
+                smoothing. Defaults to 25 frames a second.
 
         Returns:
             tuple: The faces that were found, and the next state. A face
@@ -160,7 +170,7 @@ class LandmarkTracker(Generic[S]):
                 frame=state.frame + 1,
                 events=(TrackEvent('empty'),),
             )
-        work = _Step(self, image, state)
+        work = _Step(self, image, state, time)
         if boxes is not None:
             work.follow_given(_checked(boxes, state.frame))
         else:
@@ -185,11 +195,13 @@ class _Step(Generic[S]):
         tracker: LandmarkTracker[S],
         image: np.ndarray,
         state: TrackState[S],
+        time: Optional[float],
     ) -> None:
         self.tracker = tracker
         self.settings = tracker.settings
         self.image = image
         self.number = state.frame
+        self.time = state.frame / USUAL_FPS if time is None else time
         self.next_id = state.next_id
         self.asked = state.asked
         self.events: list[TrackEvent] = []
@@ -213,7 +225,7 @@ class _Step(Generic[S]):
         height, width = np.divide(size, state.size)
         by = np.array([width, height, width, height])
         return (
-            [replace(face, box=face.box * by) for face in faces],
+            [replace(face, box=face.box * by, smooth=None) for face in faces],
             [replace(face, box=face.box * by) for face in lost],
         )
 
@@ -327,6 +339,16 @@ class _Step(Generic[S]):
         else:
             self._go_on(face, seen, FollowedFace(seen.id, box, memory))
 
+    def _smoothed(
+        self, face: FollowedFace[S], seen: TrackedFace
+    ) -> tuple[TrackedFace, Optional[OneEuroState]]:
+        if self.tracker.smooth is None:
+            return seen, None
+        keypoints, past = self.tracker.smooth.step(
+            seen.keypoints, self.time, face.smooth
+        )
+        return replace(seen, keypoints=keypoints), past
+
     def _is_one(self, one: TrackedFace, other: TrackedFace) -> bool:
         way = np.linalg.norm(one.keypoints - other.keypoints, axis=-1)
         side = box_of(one.keypoints)[2]
@@ -344,8 +366,9 @@ class _Step(Generic[S]):
         elif face.id not in self.known:
             self.lost = [each for each in self.lost if each.id != face.id]
             self.events.append(TrackEvent('returned', seen.id))
-        self.found.append(seen)
-        self.faces.append(after)
+        shown, past = self._smoothed(face, seen)
+        self.found.append(shown)
+        self.faces.append(replace(after, smooth=past))
 
     def _end(
         self, face: FollowedFace[S], kind: str, into: Optional[int] = None
