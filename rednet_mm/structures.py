@@ -87,7 +87,8 @@ class StepResult:
             network's input, 0 being the centre of the first pixel.
         scores (Tensor): Shape (B, C), the height of each response in [0, 1].
         spreads (Tensor): Shape (B, C), how widely each response is spread
-            about its landmark: standard deviation, pixels of the map.
+            about its landmark: pixels of the map, see
+            ``ResponseMap.spread``.
     """
 
     keypoints: Tensor

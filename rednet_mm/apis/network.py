@@ -31,7 +31,8 @@ class FaceResult:
         scores (np.ndarray): Shape (F, K), the height of each response in
             [0, 1].
         spreads (np.ndarray): Shape (F, K), how widely each response is
-            spread about its landmark: standard deviation, pixels of the map.
+            spread about its landmark: pixels of the map, see
+            ``ResponseMap.spread``.
         maps (np.ndarray, optional): The responses, (F, K, h, w), where they
             were asked for.
     """

@@ -239,11 +239,13 @@ class ResponseMap(BaseKeypointCodec):
     def spread(self, maps: Tensor, keypoints: Tensor) -> Tensor:
         """How widely the responses lie about the landmarks.
 
-        The standard deviation, in x and y together, of a map's mass about
-        its landmark; what is below zero counts as nothing. A Gaussian of
-        standard deviation s gives s where nothing of it is cut off, a disc
-        of radius r half of r, and a map without any response what an even
-        one would.
+        The standard deviation, in x and y together, of the fourth power of
+        a map about its landmark, times two; what is below zero counts as
+        nothing. A Gaussian of standard deviation s gives s where nothing of
+        it is cut off, a disc of radius r about r, and a map without any
+        response what an even one would. The plain map would not do: of a
+        small Gaussian on a large map, the noise all around is most of the
+        mass.
 
         Args:
             maps (Tensor): Shape (N, K, h, w), as for :meth:`decode_maps`.
@@ -253,12 +255,12 @@ class ResponseMap(BaseKeypointCodec):
             Tensor: Shape (N, K), pixels of the map.
         """
         # So little everywhere that a response outweighs it.
-        maps = maps.float().clamp(min=1e-9)
+        maps = maps.float().clamp(min=1e-6).square().square()
         dx, dy = self._offsets(keypoints)
         columns, rows = maps.sum(-2), maps.sum(-1)  # (N, K, w), (N, K, h)
         moment = (columns * dx[..., 0, :].square()).sum(-1)
         moment = moment + (rows * dy[..., 0].square()).sum(-1)
-        return (0.5 * moment / columns.sum(-1)).sqrt()
+        return 2 * (0.5 * moment / columns.sum(-1)).sqrt()
 
     def decode(self, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """MMPose's decoding of one frame's regression maps (K, h, w).

@@ -289,13 +289,13 @@ def test_maps_lie_in_memory_as_the_networks_output_does():
 def test_spread_of_known_maps(shape):
     codec = codec_of(shape)
     middle = torch.tensor(codec.input_size).float()[None, None] / 2
-    # A Gaussian of sigma s spreads by s; of a disc of radius r the mean
-    # square in x is r^2 / 4.
+    # The fourth power of a Gaussian of sigma s is one of s / 2, a disc stays
+    # one: of radius r, its mean square in x is r^2 / 4. Twice the root.
     gaussian = codec.spread(codec.draw_gaussians(middle), middle)
     assert gaussian.shape == (1, 1)
     assert gaussian.item() == pytest.approx(codec.sigma, rel=0.01)
     disc = codec.spread(codec.draw_discs(middle), middle)
-    assert disc.item() == pytest.approx(codec.radius / 2, rel=0.2)
+    assert disc.item() == pytest.approx(codec.radius, rel=0.2)
 
 
 def test_spread_grows_with_a_second_peak_and_is_wide_without_any():
@@ -304,11 +304,13 @@ def test_spread_grows_with_a_second_peak_and_is_wide_without_any():
     maps = codec.draw_gaussians(ends)
     both = codec.spread(maps.sum(1, keepdim=True), ends[:, :1])
     # Half of the mass is 24 pixels away in x: its mean square is
-    # s^2 in x and y, and 24^2 / 2 in x; one half of their sum.
-    by_hand = math.sqrt(codec.sigma**2 + 24**2 / 4)
+    # s^2 / 4 in x and y, and 24^2 / 2 in x; one half of their sum, twice
+    # the root.
+    by_hand = 2 * math.sqrt(codec.sigma**2 / 4 + 24**2 / 4)
     assert both.item() == pytest.approx(by_hand, rel=0.01)
     # Nothing is like the same everywhere: (64^2 - 1 + 48^2 - 1) / 24 about
-    # the middle.
+    # the middle, and twice the root.
     middle = torch.tensor([[[31.5, 23.5]]]) * torch.tensor(codec.stride)
     empty = codec.spread(torch.full((1, 1, 48, 64), -1.0), middle)
-    assert empty.item() == pytest.approx(math.sqrt((64**2 + 48**2 - 2) / 24))
+    even = 2 * math.sqrt((64**2 + 48**2 - 2) / 24)
+    assert empty.item() == pytest.approx(even)
