@@ -24,10 +24,12 @@ from tqdm import tqdm
 from data_converters.errors import DataError
 from data_converters.pts import read_pts
 from rednet_mm.apis import (
+    FaceNetwork,
     FrameReader,
     FrameSample,
     LandmarkTracker,
     OneEuroFilter,
+    OnnxNetwork,
     TorchNetwork,
     TrackedFace,
     TrackLog,
@@ -38,9 +40,9 @@ from rednet_mm.apis import (
     draw_face,
     draw_maps,
     read_frames,
-    whole_frame,
 )
 from rednet_mm.apis.crops import as_image, box_of
+from rednet_mm.apis.detectors import build_detector
 from rednet_mm.engine.launch import (
     check_suffix,
     existing_config,
@@ -58,8 +60,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'input', help='a film, a folder of frames or the number of a camera'
     )
-    parser.add_argument('--config', required=True, help='config file')
-    parser.add_argument('--checkpoint', required=True, help='its weights')
+    parser.add_argument('--config', help='config file')
+    parser.add_argument('--checkpoint', help='its weights')
+    parser.add_argument(
+        '--onnx', help='or both in one file, run by ONNX Runtime'
+    )
     parser.add_argument('--out', help='film with the landmarks drawn')
     parser.add_argument('--json', help='landmarks of every frame, and account')
     parser.add_argument('--csv', help='landmarks, a row a face')
@@ -93,6 +98,15 @@ def parse_args() -> argparse.Namespace:
         '--start-pts',
         help='a 1-based .pts file of the first frame, whose marks give the '
         'box (the 300-VW protocol)',
+    )
+    parser.add_argument(
+        '--detector',
+        help='who is asked for faces: default, a name of docs/detectors.md, '
+        'whole (the whole frame) or the config of a detector of MMDetection; '
+        'without it, nobody where a first face is given, else default',
+    )
+    parser.add_argument(
+        '--detector-weights', help='checkpoint of such a config'
     )
     parser.add_argument('--device', default='cpu', help='cpu or cuda:0')
     parser.add_argument(
@@ -142,19 +156,43 @@ def check_outputs(args: argparse.Namespace) -> None:
             raise UserError('--show: there is no display; name --out instead')
 
 
+def network_of(args: argparse.Namespace) -> FaceNetwork[Any]:
+    """The network, by either of its ways.
+
+    Raises:
+        UserError: if neither is named, both are, or ONNX Runtime is to do
+            what it cannot.
+    """
+    if args.onnx is None:
+        if args.config is None or args.checkpoint is None:
+            raise UserError('name --config and --checkpoint, or --onnx')
+        return TorchNetwork(
+            existing_config(args.config),
+            args.checkpoint,
+            args.device,
+            args.precision,
+            keep_maps='maps' in args.draw,
+        )
+    if args.config or args.checkpoint:
+        raise UserError('--onnx holds config and weights; leave them out')
+    if 'maps' in args.draw or (args.device, args.precision) != ('cpu', 'fp32'):
+        raise UserError(
+            '--onnx runs on the CPU in single precision and gives no maps; '
+            'leave --draw maps, --device and --precision out'
+        )
+    return OnnxNetwork(args.onnx)
+
+
 def tracker_of(args: argparse.Namespace) -> LandmarkTracker[Any]:
     """The network, and who is asked for faces."""
-    network = TorchNetwork(
-        existing_config(args.config),
-        args.checkpoint,
-        args.device,
-        args.precision,
-        keep_maps='maps' in args.draw,
-    )
-    given = args.box or args.start_pts
+    detector = None
+    if args.detector or not (args.box or args.start_pts):
+        detector = build_detector(
+            args.detector or 'default', args.detector_weights, args.device
+        )
     return LandmarkTracker(
-        network,
-        None if given else whole_frame,
+        network_of(args),
+        detector,
         OneEuroFilter() if args.smooth else None,
         **args.tracker,
     )
@@ -220,7 +258,7 @@ def follow(args: argparse.Namespace) -> None:
             source=args.input,
             fps=round(reader.fps, 4),
             config=args.config,
-            weights=args.checkpoint,
+            weights=args.onnx or args.checkpoint,
         )
         log = TrackLog(about, args.json, args.csv)
         overlay = Overlay(args, reader.fps)

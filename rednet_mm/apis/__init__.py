@@ -11,7 +11,7 @@ from .drawing import (
 from .network import FaceNetwork, FaceResult, TorchNetwork
 from .one_euro import OneEuroFilter, OneEuroState
 from .onnx_network import OnnxNetwork
-from .track_log import TrackLog
+from .track_log import TrackLog, TrackTotals
 from .track_state import (
     TrackedFace,
     TrackerSettings,
@@ -36,6 +36,7 @@ __all__ = [
     'TrackEvent',
     'TrackLog',
     'TrackState',
+    'TrackTotals',
     'TrackedFace',
     'TrackerSettings',
     'Trajectories',

@@ -21,7 +21,6 @@ sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
 import track_video
 
 from rednet_mm.apis import (
-    LandmarkTracker,
     VideoWriter,
     read_frames,
 )
@@ -52,11 +51,14 @@ def follow(tmp_path, monkeypatch):
                     on_frame(len(self.batches))
                 return super().run(crops, states)
 
+        def network(config, checkpoint, device, precision, keep_maps):
+            return Network()
+
+        monkeypatch.setattr(track_video, 'TorchNetwork', network)
         monkeypatch.setattr(
-            track_video,
-            'tracker_of',
-            lambda args: LandmarkTracker(Network(), squares, **args.tracker),
+            track_video, 'build_detector', lambda *wish: squares
         )
+        monkeypatch.setattr(track_video, 'existing_config', str)
         outputs = [
             part
             for name in ('mp4', 'json', 'csv')
@@ -206,6 +208,7 @@ def test_frames_of_other_sizes_do_not_stop_a_film(follow, tmp_path):
         (['--csv', 'a.txt'], r'ends in .csv'),
         (['--box', '1', '2', '0', '4'], 'is empty'),
         (['--tracker', 'min=1'], "no setting 'min'"),
+        (['--onnx', 'a.onnx'], 'holds config and weights'),
     ],
 )
 def test_wrong_wishes_are_one_sentence(

@@ -61,22 +61,22 @@ def parse_args() -> argparse.Namespace:
 
 
 def photos(path: str) -> Iterator[tuple[Path, list[np.ndarray]]]:
-    """The photos of a converted data set, and the boxes of their faces.
+    """The photos of a converted data set, and the marks of their faces.
 
     Args:
         path (str): ``ROOT/annotations/NAME.json``.
 
     Yields:
-        tuple: A file, and boxes x y w h.
+        tuple: A file, and the marks (K, 2) of each face.
     """
     with open(existing_config(path)) as file:
         data = json.load(file)
-    boxes = defaultdict(list)
+    marks = defaultdict(list)
     for each in data['annotations']:
-        marks = np.array(each['keypoints']).reshape(-1, 3)[:, :2]
-        boxes[each['image_id']].append(box_of(marks))
+        points = np.array(each['keypoints'], float).reshape(-1, 3)[:, :2]
+        marks[each['image_id']].append(points)
     for image in data['images']:
-        yield Path(path).parents[1] / image['file_name'], boxes[image['id']]
+        yield Path(path).parents[1] / image['file_name'], marks[image['id']]
 
 
 def jittered(box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -138,7 +138,8 @@ def measure_photos(
 ) -> None:
     for path in args.faces:
         name = Path(path).stem
-        for file, boxes in tqdm(list(photos(path)), desc=name):
+        for file, marks in tqdm(list(photos(path)), desc=name):
+            boxes = [box_of(each) for each in marks]
             image = cv2.imread(str(file))
             if image is None:
                 raise UserError(f'{file} cannot be read; convert it again')
