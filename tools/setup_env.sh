@@ -48,7 +48,7 @@ say "torch (about 3 GB)"
 pip install -q -r requirements/torch.txt
 say "mmengine, OpenCV and the rest"
 pip install -q -r requirements/runtime.txt -r requirements/dev.txt
-pip install -q --no-deps -r requirements/openmmlab.txt
+pip install -q --no-deps -r requirements/openmmlab.txt -r requirements/detector.txt
 
 .venv/bin/python -c 'import cv2' 2>/dev/null ||
   fail "OpenCV does not load ($(.venv/bin/python -c 'import cv2' 2>&1 | tail -1)); on Debian: apt-get install libgl1 libglib2.0-0"

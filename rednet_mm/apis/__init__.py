@@ -1,5 +1,6 @@
 """Following faces in films; the owner of video input and output."""
 
+from .detectors import Calibration, FaceDetector, build_detector
 from rednet_mm.drawing import contact_sheet
 
 from .drawing import (
@@ -23,6 +24,8 @@ from .video_io import Frame, FrameReader, read_frames
 from .video_writer import VideoWriter
 
 __all__ = [
+    'Calibration',
+    'FaceDetector',
     'FaceNetwork',
     'FaceResult',
     'Frame',
@@ -41,6 +44,7 @@ __all__ = [
     'TrackerSettings',
     'Trajectories',
     'VideoWriter',
+    'build_detector',
     'contact_sheet',
     'draw_face',
     'draw_maps',
