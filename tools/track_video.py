@@ -36,13 +36,13 @@ from rednet_mm.apis import (
     TrackState,
     Trajectories,
     VideoWriter,
+    build_detector,
     contact_sheet,
     draw_face,
     draw_maps,
     read_frames,
 )
 from rednet_mm.apis.crops import as_image, box_of
-from rednet_mm.apis.detectors import build_detector
 from rednet_mm.engine.launch import (
     check_suffix,
     existing_config,

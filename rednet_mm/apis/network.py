@@ -50,14 +50,18 @@ class FaceNetwork(Protocol[S]):
         input_size (tuple[int, int]): (W, H) of a crop.
         num_keypoints (int): K.
         padding (float): How much larger than the box of a face its crop is.
-        settings (Mapping): The ``tracker`` section of its config: thresholds
-            that belong to the weights. Numbers, words, truth values.
     """
 
     input_size: tuple[int, int]
     num_keypoints: int
     padding: float
-    settings: Mapping[str, Any]
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The ``tracker`` section of its config.
+
+        Thresholds that belong to the weights: numbers, words, truth values.
+        """
 
     def run(
         self, crops: np.ndarray, states: Sequence[Optional[S]]

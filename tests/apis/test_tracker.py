@@ -300,7 +300,7 @@ def test_state_and_memory_do_not_grow():
     tracker.crop = Cropper((16, 16), 1.5)
     rng = np.random.default_rng(0)
     images = [
-        frame(*rng.integers(0, 80, (number % 4, 2)), side=24)
+        frame(*rng.integers(0, 80, (number % 3, 2)), side=24)
         for number in range(40)
     ]
     state, sizes = tracker.init_state(), []

@@ -24,10 +24,10 @@ from rednet_mm.apis import (
     TorchNetwork,
     TrackedFace,
     TrackTotals,
+    build_detector,
     read_frames,
 )
 from rednet_mm.apis.crops import BOX_RULES, box_of
-from rednet_mm.apis.detectors import build_detector
 from rednet_mm.engine.launch import existing_config, one_sentence_errors
 from rednet_mm.evaluation.functional import frame_errors
 
@@ -98,19 +98,18 @@ def drift(
     errors: list[list[float]] = []
     for file, marks in list(photos(path))[: args.photos]:
         image, truth = cv2.imread(str(file)), marks[0]
-        state, boxes = tracker.init_state(), box_of(truth)[None]
-        errors.append([])
-        for _ in range(args.rounds):
-            faces, state = tracker.step(image, state, boxes)
-            boxes = None
+        state, errors_of_one = tracker.init_state(), []
+        for number in range(args.rounds):
+            start = None if number else box_of(truth)[None]
+            faces, state = tracker.step(image, state, start)
             found = np.full_like(truth, np.inf)
             if faces:
                 found = faces[0].keypoints
-            errors[-1].append(
-                frame_errors(
-                    found[None], truth[None], np.ones((1, len(truth)), bool)
-                )[0]
+            (error,) = frame_errors(
+                found[None], truth[None], np.ones((1, len(truth)), bool)
             )
+            errors_of_one.append(float(error))
+        errors.append(errors_of_one)
     return np.median(errors, axis=0)
 
 
