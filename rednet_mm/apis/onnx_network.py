@@ -1,7 +1,7 @@
 """The network of a tracker, run by ONNX Runtime from one file."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -51,7 +51,7 @@ class OnnxNetwork:
         self.input_size: tuple[int, int] = tuple(known['input_size'])
         self.num_keypoints: int = known['num_keypoints']
         self.padding: float = known['padding']
-        self.settings: dict[str, Any] = known['settings']
+        self.settings: Mapping[str, Any] = known['settings']
         # Everything that goes in but the crops is state, faces first.
         crops, *states = self._session.get_inputs()
         self._inputs = [crops.name, *(state.name for state in states)]
