@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from rednet_mm.errors import UserError
+from rednet_mm.models import REDNetVGG
 from rednet_mm.models.deploy import RESULTS, SingleStep
 from rednet_mm.version import __version__
 
@@ -50,8 +51,9 @@ def export_onnx(network: TorchNetwork, path: str, name: str) -> float:
         and PyTorch differed at most.
 
     Raises:
-        UserError: if onnx or ONNX Runtime is not installed, or the two
-            differ by more than :data:`TOLERANCE`.
+        UserError: if onnx or ONNX Runtime is not installed, for a VGG of
+            several steps, or if the two differ by more than
+            :data:`TOLERANCE`.
     """
     try:
         import onnx
@@ -61,6 +63,15 @@ def export_onnx(network: TorchNetwork, path: str, name: str) -> float:
             f'{path} cannot be written without onnx and checked without ONNX '
             'Runtime; pip install onnx onnxruntime'
         ) from error
+    steps = network.model.head.steps
+    if len(steps) > 1 and isinstance(network.model.backbone, REDNetVGG):
+        # What torch 2.14 writes of it differs from the first unpooling on,
+        # by tens of pixels in the end; the reason is not known.
+        raise UserError(
+            f'{path} was not written: a VGG network of {len(steps)} recurrent '
+            'steps comes out of the export with other results; export a '
+            'ResNet, or a VGG of one step'
+        )
     part = Path(path).with_suffix('.part.onnx')
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -142,7 +153,10 @@ def compare(ours: TorchNetwork, theirs: OnnxNetwork) -> float:
         )
         one, mine = ours.run(crops, mine)
         two, yours = theirs.run(crops, yours)
-        distances.append(np.abs(one.keypoints - two.keypoints).max(2))
+        # Where nothing responds, every pixel is as high as the others.
+        seen = (one.scores > 0) & (two.scores > 0)
+        apart = np.abs(one.keypoints - two.keypoints).max(2)
+        distances.append(np.where(seen, apart, 0))
         others.append(np.abs(one.scores - two.scores))
     far = np.concatenate(distances)
     if np.mean(far > TOLERANCE) > TIES or np.max(others) > TOLERANCE:

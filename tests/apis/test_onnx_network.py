@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from builders import build_model, tiny_model_cfg, tracker_config
+from mmpose.registry import MODELS
 
 from rednet_mm.apis import (
     LandmarkTracker,
@@ -231,6 +232,21 @@ def test_other_networks_are_the_same_too(tmp_path, model, parts):
     # of a difference than there was.
     assert np.quantile(np.abs(ours[0] - theirs[0]), 0.98) < 1e-3
     assert np.abs(ours[1] - theirs[1]).max() < 1e-4
+
+
+def test_a_vgg_of_several_steps_is_refused(tmp_path):
+    config = tracker_config(SIZE)
+    config.model.backbone = dict(type='REDNetVGG')
+    weights = tmp_path / 'weights.pth'
+    torch.save(
+        dict(state_dict=MODELS.build(config.model).state_dict()), weights
+    )
+    path = tmp_path / 'network.onnx'
+    with pytest.raises(UserError, match='VGG network of 2 recurrent steps'):
+        onnx_export.export_onnx(
+            TorchNetwork(config, str(weights)), str(path), 'test'
+        )
+    assert not path.exists()
 
 
 def test_a_file_that_fails_its_check_does_not_appear(
