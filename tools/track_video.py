@@ -19,6 +19,7 @@ from typing import Any, Optional
 import cv2
 import numpy as np
 from mmengine.config import DictAction
+from rednet_mm.apis.detectors import build_detector
 from tqdm import tqdm
 
 from data_converters.errors import DataError

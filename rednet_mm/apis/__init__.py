@@ -20,6 +20,7 @@ from .track_state import (
     TrackState,
 )
 from .tracker import LandmarkTracker, whole_frame
+from .tracking_loop import TrackingTestLoop
 from .video_io import Frame, FrameReader, read_frames
 from .video_writer import VideoWriter
 
@@ -42,6 +43,7 @@ __all__ = [
     'TrackTotals',
     'TrackedFace',
     'TrackerSettings',
+    'TrackingTestLoop',
     'Trajectories',
     'VideoWriter',
     'build_detector',

@@ -79,32 +79,29 @@ class FaceNetwork(Protocol[S]):
         """
 
 
-class TorchNetwork:
+class ModelNetwork:
     """A :class:`RecurrentPoseEstimator` as the network of a tracker.
 
     It takes every frame as it is: a flip test in the config's ``test_cfg``
     is for stills and is not done here.
 
     Args:
-        config (str | Config): Config of the estimator.
-        checkpoint (str): Its weights.
-        device (str): Where it runs. Defaults to ``'cpu'``.
+        model (RecurrentPoseEstimator): In eval mode, where it shall run.
+        config (Config): That it was built from.
         precision (str): ``'fp32'``, or for the convolutions ``'bf16'`` or
             ``'fp16'``. Defaults to ``'fp32'``.
         keep_maps (bool): Whether results hold the response maps. Defaults to
             False.
 
     Raises:
-        FileNotFoundError: if there is no such checkpoint.
-        UserError: if it does not fit the config, the pipeline does not cut
-            out faces as in training, or for another precision.
+        UserError: if the pipeline does not cut out faces as in training, or
+            for another precision.
     """
 
     def __init__(
         self,
-        config: Union[str, Config],
-        checkpoint: str,
-        device: str = 'cpu',
+        model: Any,
+        config: Config,
         precision: str = 'fp32',
         keep_maps: bool = False,
     ) -> None:
@@ -113,12 +110,9 @@ class TorchNetwork:
                 f'there is no precision {precision!r}; choose fp32, '
                 + ' or '.join(HALVES)
             )
-        self.model = init_model(config, None, device)
-        check_checkpoint(self.model, checkpoint)
-        load_checkpoint(self.model, checkpoint, map_location='cpu')
+        self.model = model
         self.precision = precision
         self.keep_maps = keep_maps
-        cfg = self.model.cfg
         width, height = self.model.head.decoder.input_size
         self.input_size = (int(width), int(height))
         steps = self.model.head.steps
@@ -127,8 +121,8 @@ class TorchNetwork:
             if steps[-1] == 'det'
             else self.model.head.num_keypoints
         )
-        self.padding = padding_of(cfg.test_dataloader.dataset.pipeline)
-        self.settings: Mapping[str, Any] = dict(cfg.get('tracker', {}))
+        self.padding = padding_of(config.test_dataloader.dataset.pipeline)
+        self.settings: Mapping[str, Any] = dict(config.get('tracker', {}))
 
     @torch.inference_mode()
     def run(
@@ -165,6 +159,36 @@ class TorchNetwork:
         last = len(self.model.head.steps) - 1
         maps: Tensor = self.model.head.response(output.float(), last)
         return maps.cpu().numpy()
+
+
+class TorchNetwork(ModelNetwork):
+    """A :class:`ModelNetwork` from its files.
+
+    Args:
+        config (str | Config): Config of the estimator.
+        checkpoint (str): Its weights.
+        device (str): Where it runs. Defaults to ``'cpu'``.
+        precision (str): As for :class:`ModelNetwork`.
+        keep_maps (bool): As for :class:`ModelNetwork`.
+
+    Raises:
+        FileNotFoundError: if there is no such checkpoint.
+        UserError: if it does not fit the config, and as for
+            :class:`ModelNetwork`.
+    """
+
+    def __init__(
+        self,
+        config: Union[str, Config],
+        checkpoint: str,
+        device: str = 'cpu',
+        precision: str = 'fp32',
+        keep_maps: bool = False,
+    ) -> None:
+        model = init_model(config, None, device)
+        super().__init__(model, model.cfg, precision, keep_maps)
+        check_checkpoint(self.model, checkpoint)
+        load_checkpoint(self.model, checkpoint, map_location='cpu')
 
 
 def padding_of(pipeline: Sequence[Mapping[str, Any]]) -> float:

@@ -17,6 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 from lost_faces import photos
+from rednet_mm.apis.detectors import build_detector
 
 from rednet_mm.apis import (
     FaceNetwork,
