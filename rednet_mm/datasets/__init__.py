@@ -7,11 +7,12 @@ from .face import (
     VideoClipDataset,
 )
 from .samplers import SubjectBatchSampler, VideoBatchSampler
-from .transforms import LoadVideoFrame
+from .transforms import LoadVideoFrame, ShiftScaleBox
 
 __all__ = [
     'CombinedStillDataset',
     'LoadVideoFrame',
+    'ShiftScaleBox',
     'Still300WDataset',
     'StillAFLWDataset',
     'SubjectBatchSampler',
