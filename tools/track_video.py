@@ -19,7 +19,6 @@ from typing import Any, Optional
 import cv2
 import numpy as np
 from mmengine.config import DictAction
-from rednet_mm.apis.detectors import build_detector
 from tqdm import tqdm
 
 from data_converters.errors import DataError
@@ -44,6 +43,7 @@ from rednet_mm.apis import (
     read_frames,
 )
 from rednet_mm.apis.crops import as_image, box_of
+from rednet_mm.apis.detectors import build_detector
 from rednet_mm.engine.launch import (
     check_suffix,
     existing_config,

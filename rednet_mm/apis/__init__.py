@@ -1,14 +1,15 @@
 """Following faces in films; the owner of video input and output."""
 
-from .detectors import Calibration, FaceDetector, build_detector
 from rednet_mm.drawing import contact_sheet
 
+from .detectors import Calibration, FaceDetector, build_detector
 from .drawing import (
     FrameSample,
     Trajectories,
     draw_face,
     draw_maps,
 )
+from .inferencer import REDNetInferencer
 from .network import FaceNetwork, FaceResult, TorchNetwork
 from .one_euro import OneEuroFilter, OneEuroState
 from .onnx_network import OnnxNetwork
@@ -36,6 +37,7 @@ __all__ = [
     'OneEuroFilter',
     'OneEuroState',
     'OnnxNetwork',
+    'REDNetInferencer',
     'TorchNetwork',
     'TrackEvent',
     'TrackLog',

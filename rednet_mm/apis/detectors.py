@@ -12,7 +12,7 @@ import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 import cv2
 import numpy as np
@@ -228,7 +228,8 @@ class MMDetDetector(FaceDetector):
         config (str): Its config file.
         weights (str): Its checkpoint, from a source you trust.
         device (str): Where it runs. Defaults to ``'cpu'``.
-        category (str): The class whose boxes count. Defaults to ``'face'``.
+        category (str | int): The class whose boxes count, its name or its
+            number. Defaults to ``'face'``.
         calibration (Calibration): Makes squares round the landmarks of its
             boxes; the default takes them for such already.
         min_score (float): Boxes of a lower score are left out. Defaults
@@ -244,7 +245,7 @@ class MMDetDetector(FaceDetector):
         config: str,
         weights: str,
         device: str = 'cpu',
-        category: str = 'face',
+        category: Union[str, int] = 'face',
         calibration: Calibration = Calibration(),
         min_score: float = 0.5,
     ) -> None:
@@ -262,13 +263,15 @@ class MMDetDetector(FaceDetector):
         classes = [
             each.lower() for each in self._model.dataset_meta['classes']
         ]
-        if category.lower() not in classes:
+        if isinstance(category, int) and 0 <= category < len(classes):
+            category = classes[category]
+        if str(category).lower() not in classes:
             raise UserError(
                 f'{config} detects {", ".join(classes[:5])}'
                 f'{" ..." if len(classes) > 5 else ""} but no {category}; '
                 'name one of its classes'
             )
-        self._label = classes.index(category.lower())
+        self._label = classes.index(str(category).lower())
 
     def find(self, frame: np.ndarray) -> np.ndarray:
         from mmdet.apis import inference_detector
@@ -288,7 +291,7 @@ def build_detector(
     name: str = 'default',
     weights: Optional[str] = None,
     device: str = 'cpu',
-    category: str = 'face',
+    category: Union[str, int] = 'face',
 ) -> FaceDetector:
     """The detector of a name.
 
@@ -299,7 +302,7 @@ def build_detector(
             a detector of MMDetection.
         weights (str, optional): Checkpoint for such a config.
         device (str): Where such a detector runs. Defaults to ``'cpu'``.
-        category (str): Its class that counts. Defaults to ``'face'``.
+        category (str | int): Its class that counts. Defaults to ``'face'``.
 
     Returns:
         FaceDetector: Takes a frame, gives squares x y w h, (F, 4).

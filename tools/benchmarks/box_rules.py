@@ -17,7 +17,6 @@ from typing import Any
 import cv2
 import numpy as np
 from lost_faces import photos
-from rednet_mm.apis.detectors import build_detector
 
 from rednet_mm.apis import (
     FaceNetwork,
@@ -29,6 +28,7 @@ from rednet_mm.apis import (
     read_frames,
 )
 from rednet_mm.apis.crops import BOX_RULES, box_of
+from rednet_mm.apis.detectors import build_detector
 from rednet_mm.engine.launch import existing_config, one_sentence_errors
 from rednet_mm.evaluation.functional import frame_errors
 

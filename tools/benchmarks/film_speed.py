@@ -1,0 +1,242 @@
+"""Frames a second from a film to landmarks, beside MMPose's inferencer.
+
+    python tools/benchmarks/film_speed.py FILM --config CONFIG \\
+        --checkpoint CKPT --box X Y W H [--onnx FILE] [--json OUT.json]
+
+The film is put beside itself to show 1, 2 and 4 faces, each as large as in
+the film. Measured is what a user waits for: decoding, finding faces, cutting
+them out, the network, landmarks; not drawing and writing. Columns:
+
+* ``boxes``: the faces of the first frame are given, no detector is asked;
+* ``detector``: faces are found, and looked for again as the config says.
+
+MMPose's inferencer gets the same film, model and detector; it asks the
+detector in every frame and knows no boxes of the user, so with ``boxes`` its
+detector is one that gives them at once. Variants take turns; the figure is
+the median over the repeats.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+from mmpose.apis import MMPoseInferencer
+from tqdm import tqdm
+
+from rednet_mm.apis import (
+    LandmarkTracker,
+    TorchNetwork,
+    VideoWriter,
+    build_detector,
+    read_frames,
+)
+from rednet_mm.engine.launch import (
+    describe_run,
+    dump_whole,
+    existing_config,
+    one_sentence_errors,
+)
+from rednet_mm.errors import UserError
+
+# Copies of the film across and down, by number of faces.
+GRIDS = {1: (1, 1), 2: (2, 1), 4: (2, 2)}
+
+Boxes = np.ndarray
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Frames a second from a film to landmarks'
+    )
+    parser.add_argument('film', help='one face from its first frame on')
+    parser.add_argument('--config', required=True)
+    parser.add_argument('--checkpoint', required=True)
+    parser.add_argument('--onnx', help='the same model, exported')
+    parser.add_argument(
+        '--box',
+        nargs=4,
+        type=float,
+        required=True,
+        metavar=('X', 'Y', 'W', 'H'),
+        help='the face in the first frame, pixels',
+    )
+    parser.add_argument('--detector', help='see build_detector')
+    parser.add_argument('--frames', type=int, default=100)
+    parser.add_argument('--repeats', type=int, default=3)
+    parser.add_argument('--json', help='the figures, for other programs')
+    return parser.parse_args()
+
+
+def put_beside_itself(
+    film: str, frames: int, grid: tuple[int, int], path: str
+) -> tuple[int, int]:
+    """A film of copies of the first frames of another; its pixels (w, h)."""
+    across, down = grid
+    with read_frames(film) as reader:
+        writer = VideoWriter(path, reader.fps)
+        try:
+            for _, frame in zip(range(frames), reader):
+                writer.write(np.tile(frame.image, (down, across, 1)))
+                height, width = frame.image.shape[:2]
+        finally:
+            writer.close()
+    return width, height
+
+
+def boxes_of(
+    box: list[float], size: tuple[int, int], grid: tuple[int, int]
+) -> Boxes:
+    """The face in each copy, x y w h, (F, 4)."""
+    x, y, w, h = box
+    return np.array(
+        [
+            [x + i * size[0], y + j * size[1], w, h]
+            for j in range(grid[1])
+            for i in range(grid[0])
+        ]
+    )
+
+
+def follow(
+    tracker: LandmarkTracker[Any], path: str, boxes: Optional[Boxes]
+) -> list[int]:
+    """Faces in each frame."""
+    with read_frames(path) as reader:
+        frames = (frame.image for frame in reader)
+        return [len(faces) for faces in tracker.track(frames, boxes)]
+
+
+class DetectorForMMPose:
+    """A detector of ours in the words of mmdet's inferencer."""
+
+    def __init__(self, find: Callable[[np.ndarray], Boxes]) -> None:
+        self.find = find
+
+    def __call__(self, frame: np.ndarray, **_: Any) -> dict:
+        boxes = torch.as_tensor(self.find(frame), dtype=torch.float32)
+        boxes = boxes.reshape(-1, 4)
+        corners = torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1)
+        found = InstanceData(
+            bboxes=corners,
+            scores=torch.ones(len(boxes)),
+            labels=torch.zeros(len(boxes), dtype=torch.long),
+        )
+        return dict(predictions=[DetDataSample(pred_instances=found)])
+
+
+def infer(
+    inferencer: MMPoseInferencer,
+    find: Callable[[np.ndarray], Boxes],
+    path: str,
+    boxes: Optional[Boxes],
+) -> list[int]:
+    """Faces in each frame, by MMPose."""
+    inner = inferencer.inferencer
+    inner.detector = DetectorForMMPose(
+        find if boxes is None else lambda frame: boxes
+    )
+    inner.det_cat_ids = (0,)
+    return [len(each['predictions'][0]) for each in inferencer(path)]
+
+
+Run = Callable[[str, Optional[Boxes]], list[int]]
+
+
+def variants(args: argparse.Namespace) -> dict[str, Run]:
+    """What is compared, by name."""
+    find = build_detector(args.detector)
+    networks: dict[str, Any] = {
+        f'PyTorch {precision}': TorchNetwork(
+            args.config, args.checkpoint, precision=precision
+        )
+        for precision in ('fp32', 'bf16')
+    }
+    if args.onnx:
+        from rednet_mm.apis.onnx_network import OnnxNetwork
+
+        networks['ONNX Runtime'] = OnnxNetwork(args.onnx)
+    runs: dict[str, Run] = {
+        name: partial(follow, LandmarkTracker(network, find))
+        for name, network in networks.items()
+    }
+    peer = MMPoseInferencer(
+        pose2d=args.config,
+        pose2d_weights=args.checkpoint,
+        det_model='whole_image',
+        device='cpu',
+    )
+    runs['MMPoseInferencer'] = partial(infer, peer, find)
+    return runs
+
+
+def measure(args: argparse.Namespace, folder: str) -> list[dict]:
+    """A row for each variant, way of finding faces and number of faces."""
+    cases = []
+    runs = variants(args)
+    for faces, grid in GRIDS.items():
+        path = str(Path(folder) / f'{faces}.mp4')
+        size = put_beside_itself(args.film, args.frames, grid, path)
+        given = boxes_of(args.box, size, grid)
+        for way, boxes in (('boxes', given), ('detector', None)):
+            for name in runs:
+                case = dict(name=name, way=way, faces=faces, seconds=[])
+                cases.append((case, partial(runs[name], path, boxes)))
+    with tqdm(total=(args.repeats + 1) * len(cases), unit='run') as bar:
+        for repeat in range(args.repeats + 1):
+            for case, run in cases:
+                start = time.perf_counter()
+                found = run()
+                spent = time.perf_counter() - start
+                # The first round warms up.
+                if repeat:
+                    case['seconds'].append(spent)
+                case['frames'] = len(found)
+                case['found'] = sum(found) / max(len(found), 1)
+                bar.update()
+    rows = [case for case, _ in cases]
+    for row in rows:
+        row['fps'] = row['frames'] / statistics.median(row.pop('seconds'))
+    return rows
+
+
+def print_table(rows: list[dict]) -> None:
+    """Frames a second as Markdown; in brackets faces found, in the mean."""
+    columns = [(way, n) for way in ('boxes', 'detector') for n in GRIDS]
+    figures = {(r['name'], r['way'], r['faces']): r for r in rows}
+    heads = [f'{way}, {n} face{"s"[: n > 1]}' for way, n in columns]
+    print('| ' + ' | '.join(['frames a second', *heads]) + ' |')
+    print('|---' * (len(columns) + 1) + '|')
+    for name in dict.fromkeys(row['name'] for row in rows):
+        cells = [
+            f'{row["fps"]:.1f} ({row["found"]:.2f})'
+            for row in (figures[name, way, n] for way, n in columns)
+        ]
+        print('| ' + ' | '.join([name, *cells]) + ' |')
+
+
+def main() -> None:
+    args = parse_args()
+    with one_sentence_errors():
+        existing_config(args.config)
+        if args.frames < 1 or args.repeats < 1:
+            raise UserError('--frames and --repeats are 1 or more')
+        with tempfile.TemporaryDirectory() as folder:
+            rows = measure(args, folder)
+        about = describe_run()
+        print_table(rows)
+        print('\n' + ', '.join(f'{key} {about[key]}' for key in about))
+        if args.json:
+            dump_whole(dict(about=about, rows=rows), args.json)
+
+
+if __name__ == '__main__':
+    main()
