@@ -43,7 +43,6 @@ from rednet_mm.apis import (
     read_frames,
 )
 from rednet_mm.apis.crops import as_image, box_of
-from rednet_mm.apis.detectors import build_detector
 from rednet_mm.engine.launch import (
     check_suffix,
     existing_config,

@@ -7,9 +7,10 @@ from .face import (
     VideoClipDataset,
 )
 from .samplers import SubjectBatchSampler, VideoBatchSampler
-from .transforms import LoadVideoFrame, ShiftScaleBox
+from .transforms import ClipFromImage, LoadVideoFrame, ShiftScaleBox
 
 __all__ = [
+    'ClipFromImage',
     'CombinedStillDataset',
     'LoadVideoFrame',
     'ShiftScaleBox',

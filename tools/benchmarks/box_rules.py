@@ -28,7 +28,6 @@ from rednet_mm.apis import (
     read_frames,
 )
 from rednet_mm.apis.crops import BOX_RULES, box_of
-from rednet_mm.apis.detectors import build_detector
 from rednet_mm.engine.launch import existing_config, one_sentence_errors
 from rednet_mm.evaluation.functional import frame_errors
 

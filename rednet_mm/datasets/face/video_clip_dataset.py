@@ -66,6 +66,8 @@ class VideoClipDataset(Face300VWDataset):
             to 100.
         reverse (bool): Whether each clip is also taken backwards. Defaults
             to True.
+        frames_of_still (int): A still becomes a track of so many frames, to
+            be told apart by a :class:`ClipFromImage`. Defaults to 1.
         **kwargs: As for MMPose's :class:`Face300VWDataset`.
 
     Raises:
@@ -83,8 +85,10 @@ class VideoClipDataset(Face300VWDataset):
         clip_length: int = 10,
         clips_per_video: int = 100,
         reverse: bool = True,
+        frames_of_still: int = 1,
         **kwargs: Any,
     ) -> None:
+        self.frames_of_still = frames_of_still
         self.clip_length = clip_length
         self.clips_per_video = clips_per_video
         self.reverse = reverse
@@ -101,8 +105,28 @@ class VideoClipDataset(Face300VWDataset):
                 'for instance: python data_converters/convert_300vw.py SRC DST'
             )
         instances, images = super()._load_annotations()
+        if self.frames_of_still > 1:
+            instances = [
+                frame for each in instances for frame in self._filmed(each)
+            ]
         instances.sort(key=lambda each: (each['track'], each['frame_id']))
         return instances, images
+
+    def _filmed(self, info: dict) -> Iterator[dict]:
+        """The frames of a still, a video of its own; others as they are."""
+        if info['video_id'] is not None:
+            yield info
+            return
+        number = self.frames_of_still
+        for frame in range(number):
+            yield dict(
+                info,
+                id=info['id'] * number + frame,
+                frame_id=frame,
+                # Not the number of any video.
+                video_id=-info['id'],
+                still_id=info['id'],
+            )
 
     def parse_data_info(self, raw_data_info: dict) -> Optional[dict]:
         """MMPose's fields and those of a video: track, frame, subject."""

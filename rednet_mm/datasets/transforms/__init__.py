@@ -1,6 +1,7 @@
 """Transforms of data samples."""
 
+from .clip_from_image import ClipFromImage
 from .load_video_frame import LoadVideoFrame
 from .shift_scale_box import ShiftScaleBox
 
-__all__ = ['LoadVideoFrame', 'ShiftScaleBox']
+__all__ = ['ClipFromImage', 'LoadVideoFrame', 'ShiftScaleBox']

@@ -1,0 +1,183 @@
+"""Clips with exact truth out of photos: a camera that moves."""
+
+from typing import Any, Optional
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmpose.registry import TRANSFORMS
+
+# Waves of a motion, and the cycles in 10 frames that they may have.
+_WAVES = 3
+_CYCLES = (0.1, 1.0)
+
+# What stands in front of a face reaches so far: shares of the box's side.
+_OCCLUDER = (0.1, 0.3)
+
+
+class _Motion:
+    """A smooth random path in C dimensions: a sum of slow waves.
+
+    Args:
+        rng (np.random.RandomState): Drawn from now; the path is fixed then.
+        reach (Sequence[float]): Where the path goes at most in each
+            dimension, to either side.
+    """
+
+    def __init__(self, rng: Any, *reach: float) -> None:
+        shape = (_WAVES, len(reach))
+        parts = rng.uniform(0, 1, shape)
+        self.heights = parts / parts.sum(0) * reach
+        self.speeds = 2 * np.pi * rng.uniform(*_CYCLES, shape) / 10
+        self.phases = rng.uniform(0, 2 * np.pi, shape)
+
+    def __call__(self, frame: float) -> np.ndarray:
+        """Where it is in a frame, (C,)."""
+        angles = self.speeds * frame + self.phases
+        return (self.heights * np.sin(angles)).sum(0)
+
+
+@TRANSFORMS.register_module()
+class ClipFromImage(BaseTransform):
+    """A frame of a clip that a moving camera would take of a photo.
+
+    With ``VideoClipDataset(frames_of_still=T)`` a photo is a track of T
+    frames, and this transform, put between ``GetBBoxCenterScale`` and
+    ``TopdownAffine``, makes them differ: the crop moves, grows and turns
+    along smooth paths, something of one colour moves in front of the face,
+    and what moves fast is blurred along its way. Texture is that of the
+    photo and marks are exact in every frame, so it also serves to measure
+    jitter and lag.
+
+    What is drawn does not depend on the frame: all frames of a clip, to
+    which :class:`VideoClipDataset` gives the same draws, are on one path.
+
+    Args:
+        shift (float): How far the crop moves to either side, as a share of
+            its own side. Defaults to 0.1.
+        scale (float): How much it grows or shrinks: up to ``1 + scale``
+            times, or divided by that. Defaults to 0.15.
+        rotate (float): How far it turns to either side, degrees. Defaults
+            to 20.
+        occluder_prob (float): Share of clips in which something stands in
+            front of the face. Defaults to 0.5.
+        blur (float): Time for which the shutter is open, as a share of the
+            time between two frames. Defaults to 0.5; 0 for none.
+        seed (int, optional): For tests: the paths of a photo are always the
+            same. None, for training: they come from NumPy's global
+            generator, as in MMPose's transforms.
+    """
+
+    def __init__(
+        self,
+        shift: float = 0.1,
+        scale: float = 0.15,
+        rotate: float = 20.0,
+        occluder_prob: float = 0.5,
+        blur: float = 0.5,
+        seed: Optional[int] = None,
+    ) -> None:
+        self.shift = shift
+        self.scale = scale
+        self.rotate = rotate
+        self.occluder_prob = occluder_prob
+        self.blur = blur
+        self.seed = seed
+
+    def transform(self, results: dict) -> dict:
+        """Move the crop; draw and blur upon the photo.
+
+        Args:
+            results (dict): With ``img`` (H, W, 3), ``bbox_center`` (1, 2),
+                ``bbox_scale`` (1, 2), ``frame_id`` and ``still_id``; a frame
+                of a real video, which has no ``still_id``, stays as it is.
+        """
+        if 'still_id' not in results:
+            return results
+        rng: Any = np.random
+        if self.seed is not None:
+            rng = np.random.RandomState(
+                np.random.SeedSequence(
+                    [self.seed, results['still_id']]
+                ).generate_state(4)
+            )
+        # All draws come first, and always the same number of them.
+        camera = _Motion(rng, self.shift, self.shift, 1, 1)
+        occluder = _Occluder(rng)
+        occluded = rng.uniform() < self.occluder_prob
+
+        frame = results['frame_id']
+        side = results['bbox_scale'][0].astype(float)
+        middle = results['bbox_center'][0].astype(float)
+        at = camera(frame)
+        center = middle + at[:2] * side
+        # The shutter closes when the frame is taken.
+        way = (at - camera(frame - self.blur))[:2] * side
+
+        image = results['img']
+        if occluded:
+            image = occluder.draw(image, frame, middle, side)
+        results['img'] = _blurred(image, way, middle, side)
+        results['bbox_center'] = center.astype(np.float32)[None]
+        results['bbox_scale'] = (side * (1 + self.scale) ** at[2]).astype(
+            np.float32
+        )[None]
+        results['bbox_rotation'] = np.array([self.rotate * at[3]], np.float32)
+        return results
+
+
+class _Occluder:
+    """An ellipse of one colour that moves in front of the face."""
+
+    def __init__(self, rng: Any) -> None:
+        self.motion = _Motion(rng, 0.5, 0.5)
+        self.axes = rng.uniform(*_OCCLUDER, 2)
+        self.angle = rng.uniform(0, 180)
+        self.colour = rng.uniform(0, 256, 3).astype(int).tolist()
+
+    def draw(
+        self,
+        image: np.ndarray,
+        frame: float,
+        middle: np.ndarray,
+        side: np.ndarray,
+    ) -> np.ndarray:
+        """A copy of the image (H, W, 3) with the ellipse upon it."""
+        x, y = np.round(middle + self.motion(frame) * side).astype(int)
+        axes = np.round(self.axes * side / 2).astype(int)
+        return cv2.ellipse(
+            image.copy(),
+            (int(x), int(y)),
+            (int(axes[0]), int(axes[1])),
+            self.angle,
+            0,
+            360,
+            self.colour,
+            -1,
+            cv2.LINE_AA,
+        )
+
+
+def _blurred(
+    image: np.ndarray, way: np.ndarray, middle: np.ndarray, side: np.ndarray
+) -> np.ndarray:
+    """The image, smeared round the face along a way (2,) in pixels."""
+    length = int(np.ceil(np.abs(way).max()))
+    if length < 1:
+        return image
+    kernel = np.zeros((2 * length + 1,) * 2, np.float32)
+    # Sub-pixel ends, in 1/16 of a pixel.
+    start, end = (
+        np.round((length + share * way) * 16).astype(int).tolist()
+        for share in (-0.5, 0.5)
+    )
+    kernel = cv2.line(kernel, start, end, 1.0, 1, cv2.LINE_AA, 4)
+    kernel /= kernel.sum()
+    # Only what may be seen: the crop, wherever it is.
+    low = np.maximum(np.floor(middle - side), 0).astype(int)
+    high = np.ceil(middle + side).astype(int)
+    seen = (slice(low[1], high[1]), slice(low[0], high[0]))
+    image = image.copy()
+    if image[seen].size:
+        image[seen] = cv2.filter2D(image[seen], -1, kernel)
+    return image
