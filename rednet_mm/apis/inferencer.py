@@ -25,7 +25,6 @@ from .video_writer import VideoWriter
 
 # Detectors by MMPose's names for them.
 _NAMES = {
-    None: 'default',
     'whole_image': 'whole',
     'whole-image': 'whole',
 }
@@ -124,7 +123,7 @@ class REDNetInferencer(Pose2DInferencer):
             show_progress=show_progress,
         )
         find = build_detector(
-            _NAMES.get(det_model, det_model),
+            _NAMES.get(det_model or '', det_model or 'default'),
             det_weights,
             str(next(self.model.parameters()).device),
             _category(det_cat_ids),

@@ -180,7 +180,7 @@ def variants(args: argparse.Namespace) -> dict[str, Run]:
 
 def measure(args: argparse.Namespace, folder: str) -> list[dict]:
     """A row for each variant, way of finding faces and number of faces."""
-    cases = []
+    cases: list[tuple[dict[str, Any], Callable[[], list[int]]]] = []
     runs = variants(args)
     for faces, grid in GRIDS.items():
         path = str(Path(folder) / f'{faces}.mp4')
@@ -188,19 +188,21 @@ def measure(args: argparse.Namespace, folder: str) -> list[dict]:
         given = boxes_of(args.box, size, grid)
         for way, boxes in (('boxes', given), ('detector', None)):
             for name in runs:
-                case = dict(name=name, way=way, faces=faces, seconds=[])
+                case: dict[str, Any] = dict(
+                    name=name, way=way, faces=faces, seconds=[]
+                )
                 cases.append((case, partial(runs[name], path, boxes)))
     with tqdm(total=(args.repeats + 1) * len(cases), unit='run') as bar:
         for repeat in range(args.repeats + 1):
-            for case, run in cases:
+            for row, run in cases:
                 start = time.perf_counter()
                 found = run()
                 spent = time.perf_counter() - start
                 # The first round warms up.
                 if repeat:
-                    case['seconds'].append(spent)
-                case['frames'] = len(found)
-                case['found'] = sum(found) / max(len(found), 1)
+                    row['seconds'].append(spent)
+                row['frames'] = len(found)
+                row['found'] = sum(found) / max(len(found), 1)
                 bar.update()
     rows = [case for case, _ in cases]
     for row in rows:

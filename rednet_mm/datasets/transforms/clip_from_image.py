@@ -171,7 +171,7 @@ def _blurred(
         np.round((length + share * way) * 16).astype(int).tolist()
         for share in (-0.5, 0.5)
     )
-    kernel = cv2.line(kernel, start, end, 1.0, 1, cv2.LINE_AA, 4)
+    cv2.line(kernel, start, end, [1.0], 1, cv2.LINE_AA, 4)
     kernel /= kernel.sum()
     # Only what may be seen: the crop, wherever it is.
     low = np.maximum(np.floor(middle - side), 0).astype(int)
