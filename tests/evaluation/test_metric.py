@@ -9,6 +9,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.evaluation.metrics import NME
+from mmpose.structures import PoseDataSample
 
 from rednet_mm.datasets.metainfo import FACE_68
 from rednet_mm.evaluation import (
@@ -336,3 +337,42 @@ def test_weights_behind_the_visibility_are_left_alone():
     samples[0].gt_instances.keypoints_visible = seen
     # Three annotated points: 7 / 3 of 50 pixels.
     assert evaluate(samples)['face/NME'] == pytest.approx(14 / 3)
+
+
+def still(marks, found, number):
+    """A sample with no more than MMPose's own data sets give."""
+    sample = PoseDataSample()
+    sample.gt_instances = InstanceData(
+        keypoints=marks[None], keypoints_visible=np.ones((1, len(marks)))
+    )
+    sample.pred_instances = InstanceData(keypoints=found[None])
+    sample.set_metainfo(dict(id=number, img_id=1, img_path='a.jpg'))
+    return sample
+
+
+def test_stills_of_mmposes_own_data_sets():
+    prediction, truth = random_frames(6)
+    # Six faces of one image.
+    samples = [still(truth[n], prediction[n], n) for n in range(6)]
+    errors = frame_errors(prediction, truth, np.ones((6, 68)))
+    figures = evaluate(samples)
+    assert figures['face/NME'] == pytest.approx(errors.mean())
+    assert 'face/NME_51' in figures and 'face/lag' not in figures
+    # AFLW's 19 points of MMPose, over the size that its file gives.
+    samples = [still(truth[n, :19], prediction[n, :19], n) for n in range(6)]
+    for sample in samples:
+        sample.set_metainfo(dict(box_size=50.0))
+    off = np.linalg.norm(prediction - truth, axis=-1)[:, :19]
+    figures = evaluate(samples, norm='box_size')
+    assert figures['face/NME'] == pytest.approx(2 * off.mean())
+
+
+def test_batches_and_their_order_change_no_bit():
+    prediction, truth = random_frames(30)
+    samples = samples_of(prediction, truth, np.ones((30, 68)))
+    expected = evaluate(samples)
+    evaluator = Evaluator(FaceLandmarkMetric())
+    for start in range(28, -1, -4):  # the last frames first
+        evaluator.process(samples[start : start + 4], None)
+    evaluator.process(samples[:0], None)
+    assert evaluator.evaluate(30) == expected
