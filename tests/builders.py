@@ -161,6 +161,20 @@ def face_shape(size: float = 64) -> np.ndarray:
     return (size - 1) / 2 + size * np.concatenate(parts)
 
 
+def crop_pipeline(size: int = 64) -> list[dict]:
+    """The pipeline that cuts out faces for testing, as in configs/.
+
+    Args:
+        size: Side of the crops in pixels.
+    """
+    return [
+        dict(type='LoadImage'),
+        dict(type='GetBBoxCenterScale', padding=1.25),
+        dict(type='TopdownAffine', input_size=(size, size), use_udp=True),
+        dict(type='PackPoseInputs'),
+    ]
+
+
 def random_samples(
     n: int,
     size: int = 64,

@@ -5,10 +5,12 @@ python tools/box_robustness.py CONFIG CHECKPOINT --out FOLDER
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config, DictAction
+from mmengine.structures import InstanceData
 from mmpose.registry import DATASETS
 from mmpose.utils import register_all_modules
 from tqdm import tqdm
@@ -24,7 +26,7 @@ from rednet_mm.evaluation.box_robustness import (
     perturbations,
     robustness_tables,
 )
-from rednet_mm.evaluation.protocol import point_indices
+from rednet_mm.evaluation.protocol import point_indices, points_name
 from rednet_mm.evaluation.records import predicted_points
 from rednet_mm.evaluation.tables import Table, table_dict, write_table
 
@@ -54,47 +56,46 @@ def measure(
     """Errors (N, P) in percent, all boxes of a face as one batch."""
     network = TorchNetwork(cfg, args.checkpoint, args.device)
     crop = Cropper(network.input_size, network.padding)
-    dataset = DATASETS.build(whole_frames(cfg.test_dataloader).dataset)
-    places = np.arange(len(dataset))
-    if args.limit is not None:
-        rng = np.random.default_rng(args.seed)
-        places = np.sort(rng.permutation(places)[: args.limit])
     rows = []
-    for place in tqdm(places, desc='faces'):
-        item = dataset[int(place)]
-        truth = item['data_samples'].gt_instances
+    for image, truth in faces(cfg, args):
         left, top, right, bottom = truth.bboxes[0]
         box = np.array([left, top, right - left, bottom - top], float)
-        crops = crop(
-            item['inputs'].permute(1, 2, 0).numpy(),
-            np.stack([each.of(box) for each in grid]),
-        )
+        crops = crop(image, np.stack([each.of(box) for each in grid]))
         found, _ = network.run(crops.images, [None] * len(grid))
-        marks = np.asarray(truth.keypoints, float)
-        points = predicted_points(
-            network.num_keypoints, marks.shape[1], args.config
-        )
-        measured = points
-        if args.points:
-            measured = point_indices(args.points, marks.shape[1])
-        columns = [points.index(point) for point in measured]
+        marks = np.asarray(truth.keypoints, float)  # (1, M, 2)
         seen = np.asarray(truth.keypoints_visible).reshape(1, -1) > 0
+        number = marks.shape[1]
+        known = predicted_points(network.num_keypoints, number, args.config)
+        points = point_indices(args.points, number) if args.points else known
+        prediction = crops.to_frame(found.keypoints)
         rows.append(
             frame_errors(
-                crops.to_frame(found.keypoints)[:, columns],
+                prediction[:, [known.index(point) for point in points]],
                 np.repeat(marks, len(grid), 0),
                 np.repeat(seen, len(grid), 0),
                 args.norm,
-                measured,
+                points,
             )
         )
     protocol = Protocol(
-        'rednet',
         norm=args.norm,
-        points=args.points or str(len(columns)),
+        points=points_name(points, number),
         boxes='truth, moved and scaled',
     )
     return np.stack(rows), protocol
+
+
+def faces(
+    cfg: Config, args: argparse.Namespace
+) -> Iterator[tuple[np.ndarray, InstanceData]]:
+    """Frames (H, W, 3), BGR, of the test set and the face in each."""
+    dataset = DATASETS.build(whole_frames(cfg.test_dataloader).dataset)
+    rng = np.random.default_rng(args.seed)
+    places = rng.permutation(len(dataset))[: args.limit]
+    for place in tqdm(np.sort(places), desc='faces'):
+        item = dataset[int(place)]
+        image = item['inputs'].permute(1, 2, 0).numpy()
+        yield image, item['data_samples'].gt_instances
 
 
 def plot(tables: list[Table], path: Path) -> None:
@@ -105,7 +106,7 @@ def plot(tables: list[Table], path: Path) -> None:
     figure = Figure(figsize=(9, 3.5), layout='constrained')
     axes = figure.subplots(1, 2, sharey=True)
     for table, axis in zip(tables, axes):
-        at = [float(row[0]) for row in table.rows]
+        at = [float(str(row[0])) for row in table.rows]
         for column in (2, len(table.columns) - 1):
             values = [row[column] for row in table.rows]
             axis.plot(at, values, marker='o', label=table.columns[column])

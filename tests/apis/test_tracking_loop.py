@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from builders import build_model, tiny_model_cfg, write_videos
+from builders import build_model, crop_pipeline, tiny_model_cfg, write_videos
 from drawn_faces import SquareNetwork, box, frame
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -114,12 +114,7 @@ def config(tmp_path_factory):
         ann_file='annotations/all.json',
         data_prefix=dict(img=''),
         test_mode=True,
-        pipeline=[
-            dict(type='LoadImage'),
-            dict(type='GetBBoxCenterScale', padding=1.25),
-            dict(type='TopdownAffine', input_size=(64, 64), use_udp=True),
-            dict(type='PackPoseInputs'),
-        ],
+        pipeline=crop_pipeline(),
     )
     return Config(
         dict(

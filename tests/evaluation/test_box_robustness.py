@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from builders import build_model, tiny_model_cfg, write_stills
+from builders import build_model, crop_pipeline, tiny_model_cfg, write_stills
 from mmengine.config import Config
 from mmpose.datasets.transforms import GetBBoxCenterScale, TopdownAffine
 
@@ -122,16 +122,7 @@ def test_tool_measures_a_subset(tmp_path, monkeypatch, capsys):
                     ann_file='annotations/some.json',
                     data_prefix=dict(img=''),
                     test_mode=True,
-                    pipeline=[
-                        dict(type='LoadImage'),
-                        dict(type='GetBBoxCenterScale', padding=1.25),
-                        dict(
-                            type='TopdownAffine',
-                            input_size=(64, 64),
-                            use_udp=True,
-                        ),
-                        dict(type='PackPoseInputs'),
-                    ],
+                    pipeline=crop_pipeline(),
                 )
             ),
         )
