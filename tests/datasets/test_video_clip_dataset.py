@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from builders import face_shape, write_videos
+from builders import face_shape, write_stills, write_videos
 from mmengine.hooks import DistSamplerSeedHook
 from mmengine.runner import Runner
 from mmpose.datasets.datasets.face import Face300VWDataset
@@ -474,3 +474,14 @@ def test_one_person_twice_in_a_frame_is_an_error(root, tmp_path):
     path = two_faces(root, tmp_path, subjects=(1, 1))
     with pytest.raises(UserError, match='two faces of one subject'):
         clips(root, test_mode=True, ann_file=str(path))
+
+
+def test_an_image_says_which_list_of_its_data_set_it_is_from(tmp_path):
+    path = tmp_path / 'annotations' / 'all.json'
+    write_stills(path, images=2)
+    content = json.loads(path.read_text())
+    content['images'][1]['group'] = 'common'
+    path.write_text(json.dumps(content))
+    frames = VideoClipDataset(**options(tmp_path, test_mode=True))
+    groups = [frames[i]['data_samples'].metainfo['group'] for i in (0, 1)]
+    assert groups == [None, 'common']

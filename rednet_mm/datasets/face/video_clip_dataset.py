@@ -30,6 +30,7 @@ TRACK_KEYS = (
     'frame_id',
     'subject_label',
     'category',
+    'group',
     'yaw',
     'box_size',
 )
@@ -153,6 +154,7 @@ class VideoClipDataset(Face300VWDataset):
             frame_id=image.get('frame_id', 0),
             subject_label=self._labels.get(annotation.get('subject_id')),
             category=self._categories.get(image.get('video_id')),
+            group=image.get('group'),
             yaw=annotation.get('yaw'),
             box_size=annotation.get('box_size'),
         )
