@@ -68,7 +68,7 @@ model = dict(
 )
 
 # data
-dataset_type = 'VideoClipDataset'
+dataset_type = 'Face300WDataset'
 data_mode = 'topdown'
 
 # Boxes: the square round the marks, enlarged by 1.25; in training moved by up
@@ -116,13 +116,13 @@ train_dataloader = dict(
         type='CombinedStillDataset',
         datasets=[
             dict(
-                type='Face300WDataset',
+                type=dataset_type,
                 data_root='data/300w/',
                 ann_file='annotations/300w_train.json',
                 data_prefix=dict(img=''),
             ),
             dict(
-                type='Face300WDataset',
+                type=dataset_type,
                 data_root='data/ytfaces/',
                 ann_file='annotations/csv_train.json',
                 data_prefix=dict(img=''),
@@ -137,7 +137,7 @@ val_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type=dataset_type,
+        type='VideoClipDataset',
         data_root='data/300w/',
         ann_file='annotations/300w_val.json',
         data_prefix=dict(img=''),

@@ -1,5 +1,6 @@
 """The network of a tracker as one ONNX file, checked before it is there."""
 
+import copy
 import json
 import os
 import platform
@@ -7,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 
@@ -15,7 +17,7 @@ from rednet_mm.models import REDNetVGG
 from rednet_mm.models.deploy import RESULTS, SingleStep
 from rednet_mm.version import __version__
 
-from .network import TorchNetwork
+from .network import FaceResult, TorchNetwork
 from .onnx_network import FORMAT, FORMAT_KEY, METADATA, OnnxNetwork
 
 # Since 2021; ONNX Runtime 1.10 and newer run it.
@@ -25,9 +27,9 @@ OPSET = 17
 # the crop (of the map for spreads), and units of scores and states.
 TOLERANCE = 1e-3
 
-# The largest share of landmarks that may lie further apart. Where a response
-# has two maxima of one height, which random pixels bring about, the last bit
-# decides between them; in a network that was written wrongly, all are off.
+# The largest share of landmarks that may lie further apart. Near two maxima of
+# about one height, which random pixels bring about, the decoding makes more of
+# the last bit; in a network that was written wrongly, all are off.
 TIES = 0.05
 
 # Not one: an axis of one may be taken for one that is broadcast.
@@ -144,6 +146,8 @@ def compare(ours: TorchNetwork, theirs: OnnxNetwork) -> float:
     """
     width, height = ours.input_size
     rng = np.random.default_rng(0)
+    ours = copy.copy(ours)
+    ours.keep_maps = True
     mine: Any = [None] * CHECKED_FACES
     yours: Any = [None] * CHECKED_FACES
     distances, others = [], []
@@ -153,10 +157,7 @@ def compare(ours: TorchNetwork, theirs: OnnxNetwork) -> float:
         )
         one, mine = ours.run(crops, mine)
         two, yours = theirs.run(crops, yours)
-        # Where nothing responds, every pixel is as high as the others.
-        seen = (one.scores > 0) & (two.scores > 0)
-        apart = np.abs(one.keypoints - two.keypoints).max(2)
-        distances.append(np.where(seen, apart, 0))
+        distances.append(apart(one, two.keypoints, ours.input_size))
         others.append(np.abs(one.scores - two.scores))
     far = np.concatenate(distances)
     if np.mean(far > TOLERANCE) > TIES or np.max(others) > TOLERANCE:
@@ -167,3 +168,33 @@ def compare(ours: TorchNetwork, theirs: OnnxNetwork) -> float:
             'another version of torch or onnxruntime'
         )
     return float(far.max())
+
+
+def apart(
+    one: FaceResult, keypoints: np.ndarray, input_size: tuple[int, int]
+) -> np.ndarray:
+    """How far landmarks lie from those of a result, (F, K), pixels.
+
+    Nothing, where the response there is as high as where the result has its
+    landmark: of two equal maxima, and in a flat map, either place is right.
+
+    Args:
+        one (FaceResult): With its maps (F, K, h, w).
+        keypoints (np.ndarray): Shape (F, K, 2), pixels of the crop.
+        input_size (tuple[int, int]): (W, H) of the crop.
+    """
+    assert one.maps is not None
+    faces, marks, height, width = one.maps.shape
+    maps = one.maps.reshape(-1, height, width)
+    size = np.array([width, height])
+    stride = (np.array(input_size) - 1) / (size - 1)
+    places = np.round(keypoints.reshape(-1, 2) / stride).astype(int)
+    x, y = np.clip(places, 0, size - 1).T
+    # A landmark lies between the pixels round the highest.
+    around = np.stack([cv2.dilate(each, np.ones((3, 3))) for each in maps])
+    there = around[np.arange(len(maps)), y, x]
+    equal = maps.max((1, 2)) - there <= TOLERANCE * 1e-2
+    distance = np.abs(one.keypoints - keypoints).max(2)
+    return np.where(
+        equal.reshape(faces, marks) & (distance > stride.max()), 0, distance
+    )

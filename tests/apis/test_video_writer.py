@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 
 import av
 import numpy as np
@@ -49,8 +50,8 @@ def test_times_are_kept(tmp_path):
     """A late first frame, unequal steps; to half a tick of 1/90000 s."""
     times = [0.072, 0.1, 0.5, 0.51, 2.0]
     writer = VideoWriter(str(tmp_path / 'film.mp4'), 15)
-    for time in times:
-        writer.write(plain(90), time)
+    for moment in times:
+        writer.write(plain(90), moment)
     writer.close()
     read = [frame.time for frame in read_frames(str(tmp_path / 'film.mp4'))]
     np.testing.assert_allclose(read, times, atol=0.51 / 90000)
@@ -58,8 +59,8 @@ def test_times_are_kept(tmp_path):
 
 def test_times_that_do_not_grow_are_put_in_order(tmp_path):
     writer = VideoWriter(str(tmp_path / 'film.mp4'), 25)
-    for time in [0.5, 0.5, 0.4]:
-        writer.write(plain(90), time)
+    for moment in [0.5, 0.5, 0.4]:
+        writer.write(plain(90), moment)
     writer.close()
     read = [frame.time for frame in read_frames(str(tmp_path / 'film.mp4'))]
     assert len(read) == 3
@@ -100,7 +101,9 @@ def _write_and_stop(path: str, seconds: int, kill: int) -> None:
             for number in range(10 * seconds):
                 writer.write(plain(number))
             os.kill(os.getpid(), kill)
-            signal.pause()
+            # Not signal.pause(): another thread may be the one to get it.
+            while True:
+                time.sleep(0.1)
         except KeyboardInterrupt:
             pass
         finally:
