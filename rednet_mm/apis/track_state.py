@@ -39,7 +39,7 @@ class TrackerSettings:
         remember (int): Frames for which a lost face can get its id back.
             Defaults to 75.
         reach (float): Sides of its box that it may have moved meanwhile.
-            Defaults to 1.
+            Defaults to 3.
     """
 
     min_score: float = 0.15
@@ -50,7 +50,7 @@ class TrackerSettings:
     same_face: float = 0.5
     merge: float = 0.15
     remember: int = 75
-    reach: float = 1.0
+    reach: float = 3.0
 
     def __post_init__(self) -> None:
         if self.box_rule not in BOX_RULES:
