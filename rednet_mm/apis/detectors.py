@@ -9,6 +9,7 @@ many faces, and how fast, is in docs/detectors.md.
 """
 
 import warnings
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,7 +52,7 @@ class Calibration:
         return np.hstack([centre - side / 2, side, side])
 
 
-class FaceDetector:
+class FaceDetector(ABC):
     """A detector with its calibration.
 
     Args:
@@ -67,9 +68,9 @@ class FaceDetector:
         order = np.argsort(-found[:, 4], kind='stable')
         return self.calibration(found[order, :4])
 
+    @abstractmethod
     def find(self, frame: np.ndarray) -> np.ndarray:
         """The detector's own boxes: x y w h and a score, (F, 5)."""
-        raise NotImplementedError
 
 
 class WholeFrame(FaceDetector):
