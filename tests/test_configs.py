@@ -10,6 +10,7 @@ from builders import random_samples
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
+from mmpose.apis.inference import dataset_meta_from_config
 from mmpose.registry import DATASETS, METRICS, MODELS
 
 CONFIGS = sorted((Path(__file__).parents[1] / 'configs').glob('*.py'))
@@ -39,6 +40,9 @@ def test_config(path):
         metainfo, pipeline = read(loader.dataset)
         assert len(metainfo['keypoint_id2name']) == num_keypoints
         assert isinstance(pipeline, Compose)
+    # What MMPose goes by where a checkpoint says nothing.
+    known = dataset_meta_from_config(cfg)
+    assert known is not None and known['num_keypoints'] == num_keypoints
     METRICS.build(cfg.val_evaluator)
     # The step is taken on 64 pixels, which is all that is shrunk: at 256 it
     # takes ten seconds and tells no more.

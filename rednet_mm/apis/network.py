@@ -110,7 +110,8 @@ class ModelNetwork:
                 f'there is no precision {precision!r}; choose fp32, '
                 + ' or '.join(HALVES)
             )
-        self.model = model
+        # As the crops lie: a CPU need not turn the weights over each time.
+        self.model = model.to(memory_format=torch.channels_last)
         self.precision = precision
         self.keep_maps = keep_maps
         width, height = self.model.head.decoder.input_size

@@ -89,6 +89,9 @@ class CombinedStillDataset(GoRoundUnreadable, CombinedDataset):
         **kwargs: As for MMPose's.
     """
 
+    # Where MMPose looks for what a config does not say.
+    METAINFO: dict = FACE_68
+
     def __init__(self, metainfo: dict = FACE_68, **kwargs: Any) -> None:
         super().__init__(metainfo=metainfo, **kwargs)
 
