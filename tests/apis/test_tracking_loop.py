@@ -169,6 +169,7 @@ def test_a_video_of_one_frame_each_equals_truth_boxes(config, tmp_path):
     assert figures[0] == pytest.approx(figures[1], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_two_processes_measure_the_same(config, tmp_path):
     config.dump(tmp_path / 'config.py')
     torch.set_num_threads(1)
