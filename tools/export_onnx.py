@@ -30,7 +30,7 @@ def main() -> None:
         difference = export_onnx(network, args.out, Path(args.config).stem)
     print(
         f'{args.out}: {os.path.getsize(args.out) / 1e6:.1f} MB, landmarks of '
-        f'random pixels within {difference:.1g} pixels of those of PyTorch'
+        f'noise within {difference:.1g} pixels of those of PyTorch'
     )
 
 

@@ -69,7 +69,9 @@ def parse_args() -> argparse.Namespace:
         metavar=('X', 'Y', 'W', 'H'),
         help='the face in the first frame, pixels',
     )
-    parser.add_argument('--detector', help='see build_detector')
+    parser.add_argument(
+        '--detector', default='default', help='see build_detector'
+    )
     parser.add_argument('--frames', type=int, default=100)
     parser.add_argument('--repeats', type=int, default=3)
     parser.add_argument('--json', help='the figures, for other programs')
