@@ -17,6 +17,7 @@ from rednet_mm.evaluation import (
     named_protocol,
     read_dump,
     read_predictions,
+    smoothed,
 )
 from rednet_mm.evaluation.protocol import (
     GROUPINGS,
@@ -77,6 +78,18 @@ def parse_args() -> argparse.Namespace:
         default=[],
         choices=[*PARTS, *GROUPINGS],
         help='show videos, landmarks, or groups of frames (one kind)',
+    )
+    parser.add_argument(
+        '--no-smooth',
+        action='store_true',
+        help='of videos: without the row of the first system behind a One '
+        'Euro filter, the baseline of claims about jitter',
+    )
+    parser.add_argument(
+        '--fps',
+        type=float,
+        default=25.0,
+        help='frames a second of the videos, for that filter (default: 25)',
     )
     parser.add_argument('--out', type=Path, help='write tables here')
     parser.add_argument(
@@ -200,6 +213,8 @@ def main() -> None:
     with one_sentence_errors():
         systems = read_systems(args)
         protocol = chosen_protocol(args, systems)
+        if systems[0].is_video and not args.no_smooth:
+            systems.append(smoothed(systems[0], args.fps))
         found = compare(systems, protocol, args.samples, args.seed)
         tables = found.tables(
             videos='video' in args.by, landmarks='landmark' in args.by

@@ -1,6 +1,7 @@
 """Following faces in films; the owner of video input and output."""
 
 from rednet_mm.drawing import contact_sheet
+from rednet_mm.one_euro import OneEuroFilter, OneEuroState
 
 from .detectors import Calibration, FaceDetector, build_detector
 from .drawing import (
@@ -11,7 +12,6 @@ from .drawing import (
 )
 from .inferencer import REDNetInferencer
 from .network import FaceNetwork, FaceResult, TorchNetwork
-from .one_euro import OneEuroFilter, OneEuroState
 from .onnx_network import OnnxNetwork
 from .track_log import TrackLog, TrackTotals
 from .track_state import (

@@ -9,10 +9,10 @@ from typing import Any, Generic, Optional
 import numpy as np
 
 from rednet_mm.errors import UserError
+from rednet_mm.one_euro import OneEuroState
 
 from .crops import BOX_RULES
 from .network import S
-from .one_euro import OneEuroState
 
 
 @dataclass(frozen=True)

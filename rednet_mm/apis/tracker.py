@@ -14,6 +14,7 @@ from typing import Any, Generic, Optional
 import numpy as np
 
 from rednet_mm.errors import UserError
+from rednet_mm.one_euro import OneEuroFilter, OneEuroState
 
 from .crops import (
     Cropper,
@@ -25,7 +26,6 @@ from .crops import (
     overlap,
 )
 from .network import FaceNetwork, S
-from .one_euro import OneEuroFilter, OneEuroState
 from .track_state import (
     FollowedFace,
     LostFace,

@@ -4,6 +4,7 @@
   read them from files (``safe_pickle`` runs nothing that is in one);
 * ``protocol``: how they are measured, named and printed;
 * ``functional``, ``stability``: errors of frames and of motion;
+  ``smoothing``: the One Euro filter, their baseline;
 * ``sums``, ``summary``: all figures in one pass;
 * ``comparison``, ``tables``: several systems side by side, with intervals;
 * ``landmark_metric``, ``response_map_metric``: in MMEngine's terms.
@@ -16,6 +17,7 @@ from .predictions import read_predictions
 from .protocol import PROTOCOLS, Protocol, named_protocol
 from .records import LandmarkRecords, pair, records_from_samples
 from .response_map_metric import ResponseMapMetric
+from .smoothing import smoothed
 from .summary import Summary, compare, evaluate
 
 __all__ = [
@@ -36,4 +38,5 @@ __all__ = [
     'read_dump',
     'read_predictions',
     'records_from_samples',
+    'smoothed',
 ]

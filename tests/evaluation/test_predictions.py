@@ -193,7 +193,14 @@ def test_systems_side_by_side(tmp_path, monkeypatch, capsys):
     row = first['rows'][1]
     assert row['system'] == 'other'
     assert row['NME (%)']['value'] == pytest.approx(expected.figures['NME'])
+    assert [row['system'] for row in first['rows']] == [
+        'a',
+        'other',
+        'a + One Euro',
+    ]
     assert len(list((tmp_path / 'out').iterdir())) == len(FORMATS)
+    run(monkeypatch, tmp_path / 'a.npz', '--no-smooth', '--samples', '50')
+    assert 'One Euro' not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from rednet_mm.apis.one_euro import OneEuroFilter
+from rednet_mm.one_euro import OneEuroFilter
 
 FPS = 25
 
