@@ -132,14 +132,26 @@ class REDNetInferencer(Pose2DInferencer):
         self.tracker = LandmarkTracker(network, find, **tracker)
 
     def __call__(
-        self, inputs: Any, *args: Any, **kwargs: Any
+        self,
+        inputs: Any,
+        return_datasamples: bool = False,
+        batch_size: int = 1,
+        out_dir: Optional[str] = None,
+        **kwargs: Any,
     ) -> Generator[dict, None, None]:
         """See MMPose; with ``sequence``, and films that end whole."""
+        finished = False
         try:
-            yield from super().__call__(inputs, *args, **kwargs)
+            yield from super().__call__(
+                inputs, return_datasamples, batch_size, out_dir, **kwargs
+            )
+            finished = True
         finally:
-            if self._video_input:
-                self._finalize_video_processing()
+            if self._video_input and not finished:
+                folder = f'{out_dir}/predictions' if out_dir else ''
+                self._finalize_video_processing(
+                    kwargs.get('pred_out_dir', folder)
+                )
 
     def _inputs_to_list(self, inputs: Any) -> Iterable:
         """As in MMPose; films come upright, through PyAV."""
@@ -249,7 +261,7 @@ class REDNetInferencer(Pose2DInferencer):
         info['writer'].write(mmcv.rgb2bgr(visualization))
 
     def _finalize_video_processing(self, pred_out_dir: str = '') -> None:
-        """Finish the film and its predictions, once."""
+        """Finish the film and its predictions."""
         info = self.video_info
         writer, info['writer'] = info['writer'], None
         if writer is not None:

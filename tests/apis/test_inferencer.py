@@ -193,6 +193,8 @@ def test_a_film_that_is_left_early_is_whole(inferencer, film, tmp_path):
     calls.close()
     with read_frames(str(tmp_path / 'visualizations/film.mp4')) as reader:
         assert len(list(reader)) == 2
+    saved = json.loads((tmp_path / 'predictions' / 'film.json').read_text())
+    assert [frame['frame_id'] for frame in saved] == [0, 1]
 
 
 def test_no_face_is_no_result(weights, tmp_path):
