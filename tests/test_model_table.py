@@ -104,6 +104,7 @@ def test_the_page_has_these_rows(rows):
             assert f'| {" | ".join([name, *cells])} |' in page
 
 
+@pytest.mark.slow
 def test_command_writes_what_it_prints(tmp_path):
     out = tmp_path / 'table.md'
     done = subprocess.run(
