@@ -4,7 +4,7 @@
 #   bash tools/quickstart.sh
 #
 # environment, tiny synthetic videos, conversion, training, test, a film with
-# the landmarks followed, MMPose's own inferencer. About 6 minutes on 2 cores
+# the landmarks followed, MMPose's own inferencer. About 4 minutes on 2 cores
 # once the environment is there; the first run on a machine takes 10 to 20
 # minutes more (torch is downloaded, mmcv compiled). A second run reuses what
 # is complete. Everything lands in quickstart_out/ and data/.
@@ -41,7 +41,7 @@ say "2/6 conversion to COCO-style JSON (5 seconds)"
 $python data_converters/convert_300vw.py "$src" "$dst" \
   --protocol csv --subjects "$src/subjects.csv"
 
-say "3/6 training of a ResNet-18 on 64x64 pixels (5 minutes; logs in $out/train)"
+say "3/6 training of a ResNet-18 on 64x64 pixels (3 minutes; logs in $out/train)"
 logged "$out/train.log" 'Epoch\((train|val)\).*(loss:|NME)|^error' \
   $python tools/train.py "$config" --work-dir "$out/train" --resume
 checkpoint=$(cat "$out/train/last_checkpoint")
