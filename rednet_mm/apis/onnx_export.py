@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from rednet_mm.errors import UserError
-from rednet_mm.models import REDNetVGG
 from rednet_mm.models.deploy import RESULTS, SingleStep
 from rednet_mm.version import __version__
 
@@ -53,9 +52,8 @@ def export_onnx(network: TorchNetwork, path: str, name: str) -> float:
         and PyTorch differed at most.
 
     Raises:
-        UserError: if onnx or ONNX Runtime is not installed, for a VGG of
-            several steps, or if the two differ by more than
-            :data:`TOLERANCE`.
+        UserError: if onnx or ONNX Runtime is not installed, or if the two
+            differ by more than :data:`TOLERANCE`.
     """
     try:
         import onnx
@@ -65,15 +63,6 @@ def export_onnx(network: TorchNetwork, path: str, name: str) -> float:
             f'{path} cannot be written without onnx and checked without ONNX '
             'Runtime; pip install onnx onnxruntime'
         ) from error
-    steps = network.model.head.steps
-    if len(steps) > 1 and isinstance(network.model.backbone, REDNetVGG):
-        # What torch 2.14 writes of it differs from the first unpooling on,
-        # by tens of pixels in the end; the reason is not known.
-        raise UserError(
-            f'{path} was not written: a VGG network of {len(steps)} recurrent '
-            'steps comes out of the export with other results; export a '
-            'ResNet, or a VGG of one step'
-        )
     part = Path(path).with_suffix('.part.onnx')
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
