@@ -111,12 +111,16 @@ def _write_and_stop(path: str, seconds: int, kill: int) -> None:
 
 
 def _stopped(path: str, kill: int) -> int:
-    process = multiprocessing.get_context('fork').Process(
-        target=_write_and_stop, args=(path, 3, kill)
+    # Not forked: a child of a process with threads may wait for ever for a
+    # lock that one of them held.
+    process = multiprocessing.get_context('spawn').Process(
+        target=_write_and_stop, args=(path, 3, kill), daemon=True
     )
     process.start()
-    process.join(20)
-    assert process.exitcode is not None
+    process.join(120)
+    if process.exitcode is None:
+        process.kill()
+        pytest.fail('the process did not stop')
     return process.exitcode
 
 
