@@ -70,6 +70,9 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
 
     Args:
         depth (int): 18, 34, 50, 101 or 152. Defaults to 152.
+        base_channels (int): Width of the stem and of C1's blocks; C2, C3
+            and C4 double it. Defaults to 64, torchvision's; ImageNet weights
+            fit no other.
         num_steps (int): Recurrent steps K that will be taken. Defaults to 2.
         feedback (str, optional): How the response map of the last step comes
             in. ``'input'`` (the paper's): resized to the input and
@@ -104,6 +107,7 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
     def __init__(
         self,
         depth: int = 152,
+        base_channels: int = 64,
         num_steps: int = 2,
         feedback: Optional[str] = 'stem',
         feedback_channels: int = 7,
@@ -118,6 +122,8 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
         )
         super().__init__(
             depth,
+            stem_channels=base_channels,
+            base_channels=base_channels,
             in_channels=3 + (feedback_channels if feedback == 'input' else 0),
             norm_cfg=norm_cfg,
             zero_init_residual=zero_init_residual,
