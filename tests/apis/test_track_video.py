@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import multiprocessing
 import os
@@ -40,37 +41,38 @@ def film(tmp_path):
     return path
 
 
-@pytest.fixture
-def follow(tmp_path, monkeypatch):
+def _follow(folder, monkeypatch, source, *options, on_frame=None):
     """Run the tool; a function of frames can come between."""
 
-    def run(source, *options, on_frame=None):
-        class Network(SquareNetwork):
-            def run(self, crops, states):
-                if on_frame:
-                    on_frame(len(self.batches))
-                return super().run(crops, states)
+    class Network(SquareNetwork):
+        def run(self, crops, states):
+            if on_frame:
+                on_frame(len(self.batches))
+            return super().run(crops, states)
 
-        def network(config, checkpoint, device, precision, keep_maps):
-            return Network()
+    def network(config, checkpoint, device, precision, keep_maps):
+        return Network()
 
-        monkeypatch.setattr(track_video, 'TorchNetwork', network)
-        monkeypatch.setattr(
-            track_video, 'build_detector', lambda *wish: squares
+    monkeypatch.setattr(track_video, 'TorchNetwork', network)
+    monkeypatch.setattr(track_video, 'build_detector', lambda *wish: squares)
+    monkeypatch.setattr(track_video, 'existing_config', str)
+    outputs = [
+        part
+        for name in ('mp4', 'json', 'csv')
+        for part in (
+            f'--{"out" if name == "mp4" else name}',
+            str(folder / f'a.{name}'),
         )
-        monkeypatch.setattr(track_video, 'existing_config', str)
-        outputs = [
-            part
-            for name in ('mp4', 'json', 'csv')
-            for part in (f'--{"out" if name == "mp4" else name}',
-                         str(tmp_path / f'a.{name}'))
-        ]  # fmt: skip
-        command = ['track_video.py', str(source), '--config', 'config.py']
-        command += ['--checkpoint', 'weights.pth', *outputs, *options]
-        monkeypatch.setattr(sys, 'argv', command)
-        track_video.main()
+    ]
+    command = ['track_video.py', str(source), '--config', 'config.py']
+    command += ['--checkpoint', 'weights.pth', *outputs, *options]
+    monkeypatch.setattr(sys, 'argv', command)
+    track_video.main()
 
-    return run
+
+@pytest.fixture
+def follow(tmp_path, monkeypatch):
+    return functools.partial(_follow, tmp_path, monkeypatch)
 
 
 def account(folder) -> dict:
@@ -135,28 +137,41 @@ def test_a_stop_leaves_what_was_found(follow, film, tmp_path, capsys):
     assert not list(tmp_path.glob('*.part.*'))
 
 
-def test_a_killed_run_leaves_parts_that_can_be_used(
-    follow, film, tmp_path, monkeypatch
-):
-    monkeypatch.setattr('rednet_mm.apis.track_log.SAVE_EVERY', 0.0)
+# Frames after which the run below goes on no more.
+STUCK = 35
 
-    def child():
-        follow(film, on_frame=lambda _: time.sleep(0.03))
 
-    # A copy of this process, with nothing to import.
-    process = multiprocessing.get_context('fork').Process(target=child)
+def _follow_and_get_stuck(folder, film):
+    """In a process of its own, which is killed."""
+
+    def on_frame(number):
+        if number == STUCK:
+            time.sleep(600)
+
+    with pytest.MonkeyPatch.context() as patch:
+        # The JSON is written anew after every frame.
+        patch.setattr('rednet_mm.apis.track_log.SAVE_EVERY', 0.0)
+        patch.setattr('rednet_mm.apis.track_log.SAVE_SHARE', float('inf'))
+        _follow(folder, patch, film, on_frame=on_frame)
+
+
+def test_a_killed_run_leaves_parts_that_can_be_used(film, tmp_path):
+    process = multiprocessing.get_context('spawn').Process(
+        target=_follow_and_get_stuck, args=(tmp_path, film), daemon=True
+    )
     process.start()
     lines = tmp_path / 'a.part.jsonl'
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while time.monotonic() < until:
-        if lines.exists() and lines.read_text().count('\n') >= 32:
+        # Some frames wait between decoding, network and writing.
+        if lines.exists() and lines.read_text().count('\n') >= STUCK - 3:
             break
-        time.sleep(0.01)
+        time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     process.join()
     data = json.loads((tmp_path / 'a.part.json').read_text())
     assert data['ended'] == dict(how='running')
-    assert 25 <= len(data['frames']) < FRAMES
+    assert STUCK - 5 <= len(data['frames']) < FRAMES
     # The film is whole but for what is after its last keyframe.
     assert 0 < length(tmp_path / 'a.part.mp4') < FRAMES
 
