@@ -9,18 +9,22 @@
 ``engine``                loops that carry state over a video, CPU autocast
 ``apis``                  following faces in a film
 ``drawing``               landmarks on frames, frames on a sheet
+``shipped``               where the model is that comes with the package
 ``structures``            the frozen states that go in and come out
 ========================  =====================================================
 
 Importing the package registers its modules in MMPose's registries and tells
-torch which classes an mmengine checkpoint may hold. It does nothing else.
+torch which classes an mmengine checkpoint may hold, and MMEngine how to read
+safetensors files. It does nothing else.
 """
 
 from rednet_mm import codecs, datasets, engine, evaluation, models
 from rednet_mm.checkpoint_safety import allow_mmengine_checkpoints
+from rednet_mm.tensor_files import register_safetensors
 from rednet_mm.version import __version__
 
 allow_mmengine_checkpoints()
+register_safetensors()
 
 __all__ = [
     '__version__',

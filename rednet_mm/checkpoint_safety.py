@@ -33,6 +33,7 @@ from numpy.core import multiarray
 from torch import Tensor, nn
 
 from rednet_mm.errors import UserError
+from rednet_mm.tensor_files import SUFFIX, read_safetensors
 
 # Whether torch loads weights alone unless told otherwise.
 LOADS_WEIGHTS_ONLY = digit_version(torch.__version__) >= digit_version('2.6')
@@ -129,6 +130,8 @@ def read_checkpoint(
     path = osp.expanduser(path)
     if not osp.isfile(path):
         raise FileNotFoundError(f'{path} does not exist; {cure}')
+    if path.endswith(SUFFIX):
+        return read_safetensors(path)
     try:
         loaded = torch.load(
             path, map_location='cpu', weights_only=LOADS_WEIGHTS_ONLY

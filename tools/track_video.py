@@ -41,6 +41,7 @@ from rednet_mm.apis import (
     draw_face,
     draw_maps,
     read_frames,
+    shipped_network,
 )
 from rednet_mm.apis.crops import as_image, box_of
 from rednet_mm.engine.launch import (
@@ -50,6 +51,7 @@ from rednet_mm.engine.launch import (
     stop_on_sigterm,
 )
 from rednet_mm.errors import UserError
+from rednet_mm.shipped import NAME
 
 SHEET_FRAMES = 12
 WINDOW = 'faces, q ends'
@@ -60,7 +62,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'input', help='a film, a folder of frames or the number of a camera'
     )
-    parser.add_argument('--config', help='config file')
+    parser.add_argument(
+        '--config',
+        help='config file; without config, checkpoint and --onnx the model '
+        'that comes with the package',
+    )
     parser.add_argument('--checkpoint', help='its weights')
     parser.add_argument(
         '--onnx', help='or both in one file, run by ONNX Runtime'
@@ -160,22 +166,27 @@ def network_of(args: argparse.Namespace) -> FaceNetwork[Any]:
     """The network, by either of its ways.
 
     Raises:
-        UserError: if neither is named, both are, or ONNX Runtime is to do
-            what it cannot.
+        UserError: if a part is named without the other, both ways are, or
+            ONNX Runtime is to do what it cannot.
     """
+    keep_maps = 'maps' in args.draw
+    if not (args.onnx or args.config or args.checkpoint):
+        return shipped_network(args.device, args.precision, keep_maps)
     if args.onnx is None:
         if args.config is None or args.checkpoint is None:
-            raise UserError('name --config and --checkpoint, or --onnx')
+            raise UserError(
+                'name --config and --checkpoint, or --onnx, or none of them'
+            )
         return TorchNetwork(
             existing_config(args.config),
             args.checkpoint,
             args.device,
             args.precision,
-            keep_maps='maps' in args.draw,
+            keep_maps,
         )
     if args.config or args.checkpoint:
         raise UserError('--onnx holds config and weights; leave them out')
-    if 'maps' in args.draw or (args.device, args.precision) != ('cpu', 'fp32'):
+    if keep_maps or (args.device, args.precision) != ('cpu', 'fp32'):
         raise UserError(
             '--onnx runs on the CPU in single precision and gives no maps; '
             'leave --draw maps, --device and --precision out'
@@ -258,7 +269,7 @@ def follow(args: argparse.Namespace) -> None:
             source=args.input,
             fps=round(reader.fps, 4),
             config=args.config,
-            weights=args.onnx or args.checkpoint,
+            weights=args.onnx or args.checkpoint or NAME,
         )
         log = TrackLog(about, args.json, args.csv)
         overlay = Overlay(args, reader.fps)

@@ -13,6 +13,7 @@ from .drawing import (
 from .inferencer import REDNetInferencer
 from .network import FaceNetwork, FaceResult, TorchNetwork
 from .onnx_network import OnnxNetwork
+from .shipped_network import shipped_network
 from .track_log import TrackLog, TrackTotals
 from .track_state import (
     TrackedFace,
@@ -53,5 +54,6 @@ __all__ = [
     'draw_face',
     'draw_maps',
     'read_frames',
+    'shipped_network',
     'whole_frame',
 ]

@@ -15,6 +15,7 @@ from mmpose.structures import PoseDataSample
 
 from rednet_mm.engine.launch import dump_whole
 from rednet_mm.errors import UserError
+from rednet_mm.shipped import shipped_model
 
 from .detectors import build_detector
 from .network import ModelNetwork
@@ -64,8 +65,9 @@ class REDNetInferencer(Pose2DInferencer):
       the call is not gone through to its end.
 
     Args:
-        pose2d (str): Config of a :class:`RecurrentPoseEstimator`.
-        pose2d_weights (str): Its checkpoint.
+        pose2d (str, optional): Config of a :class:`RecurrentPoseEstimator`.
+            None: the model that comes with the package.
+        pose2d_weights (str, optional): Its checkpoint.
         device (str, optional): Where it runs. None: a GPU if there is one.
         scope (str): As in MMPose.
         det_model (str, optional): Who finds faces, see
@@ -78,8 +80,9 @@ class REDNetInferencer(Pose2DInferencer):
         **tracker: Settings of the tracker, in place of those of the config.
 
     Raises:
-        UserError: if the checkpoint does not fit the config, or there is no
-            such detector or setting.
+        UserError: if the checkpoint does not fit the config, one of the two
+            is named without the other, or there is no such detector or
+            setting.
     """
 
     # Those of MMPoseInferencer that mean nothing here are taken and not read.
@@ -103,8 +106,8 @@ class REDNetInferencer(Pose2DInferencer):
 
     def __init__(
         self,
-        pose2d: str,
-        pose2d_weights: str,
+        pose2d: Optional[str] = None,
+        pose2d_weights: Optional[str] = None,
         device: Optional[str] = None,
         scope: str = 'mmpose',
         det_model: Optional[str] = None,
@@ -113,6 +116,14 @@ class REDNetInferencer(Pose2DInferencer):
         show_progress: bool = False,
         **tracker: Any,
     ) -> None:
+        if pose2d is None and pose2d_weights is None:
+            shipped = shipped_model()
+            pose2d, pose2d_weights = str(shipped.config), str(shipped.weights)
+        elif pose2d is None or pose2d_weights is None:
+            raise UserError(
+                'name pose2d and pose2d_weights both, or neither for the '
+                'model that comes with the package'
+            )
         super().__init__(
             pose2d,
             pose2d_weights,

@@ -17,7 +17,13 @@ from rednet_mm.models.deploy import RESULTS, SingleStep
 from rednet_mm.version import __version__
 
 from .network import FaceResult, TorchNetwork
-from .onnx_network import FORMAT, FORMAT_KEY, METADATA, OnnxNetwork
+from .onnx_network import (
+    FORMAT,
+    FORMAT_KEY,
+    METADATA,
+    OnnxNetwork,
+    runtime,
+)
 
 # Since 2021; ONNX Runtime 1.10 and newer run it.
 OPSET = 17
@@ -57,7 +63,8 @@ def export_onnx(network: TorchNetwork, path: str, name: str) -> float:
     """
     try:
         import onnx
-        import onnxruntime
+
+        onnxruntime = runtime()
     except ImportError as error:
         raise UserError(
             f'{path} cannot be written without onnx and checked without ONNX '

@@ -1,6 +1,7 @@
 """The network of a tracker, run by ONNX Runtime from one file."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
@@ -77,10 +78,25 @@ class OnnxNetwork:
         ]
 
 
+def runtime() -> Any:
+    """The module ``onnxruntime``, which tells nobody what it does.
+
+    Its releases report to their makers (its Privacy.md); a user who wants
+    that sets ``ORT_DISABLE_TELEMETRY=0``.
+
+    Raises:
+        ImportError: if it is not installed.
+    """
+    os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
+    import onnxruntime
+
+    return onnxruntime
+
+
 def _open(path: str, threads: Optional[int]) -> Any:
     """An ``onnxruntime.InferenceSession`` of a file."""
     try:
-        import onnxruntime
+        onnxruntime = runtime()
         from onnxruntime.capi import onnxruntime_pybind11_state as states
     except ImportError as error:
         raise UserError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import shutil
 import sys
@@ -18,11 +19,14 @@ from rednet_mm.apis import (
     OnnxNetwork,
     TorchNetwork,
     onnx_export,
+    onnx_network,
 )
 from rednet_mm.errors import UserError
 from rednet_mm.models.layers import StepBatchNorm2d
 
 onnx = pytest.importorskip('onnx', reason='onnx is not installed')
+# The tests tell nobody that they run, as the package does.
+os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
 pytest.importorskip('onnxruntime', reason='ONNX Runtime is not installed')
 
 ROOT = Path(__file__).parents[2]
@@ -335,3 +339,9 @@ def test_what_is_not_installed_is_named(original, tmp_path, monkeypatch):
     with pytest.raises(UserError, match='pip install onnx onnxruntime'):
         onnx_export.export_onnx(original, str(tmp_path / 'a.onnx'), 'test')
     assert not list(tmp_path.iterdir())
+
+
+def test_nobody_is_told_that_it_runs(monkeypatch):
+    monkeypatch.delenv('ORT_DISABLE_TELEMETRY', raising=False)
+    onnx_network.runtime()
+    assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'

@@ -16,11 +16,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from mmengine.config import Config
 from mmpose.registry import MODELS
@@ -147,7 +147,7 @@ def run(args: argparse.Namespace) -> None:
     check_suffix('--json', args.json, '.json')
     torch.set_num_threads(args.threads)
     cfg = read_config(args)
-    machine = dict(describe_run(), onnxruntime=onnxruntime.__version__)
+    machine = dict(describe_run(), onnxruntime=version('onnxruntime'))
     command = shlex.join(['python', *sys.argv])
     with tempfile.TemporaryDirectory() as folder:
         compared = networks(cfg, Path(folder), args.threads, args.compile)
