@@ -104,7 +104,6 @@ val_pipeline = [
 train_dataloader = dict(
     batch_size=4,
     num_workers=2,
-    persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     batch_sampler=dict(type='SubjectBatchSampler'),
     dataset=dict(

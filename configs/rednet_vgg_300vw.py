@@ -93,7 +93,6 @@ val_pipeline = [
 train_dataloader = dict(
     batch_size=5,
     num_workers=4,
-    persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     batch_sampler=dict(type='SubjectBatchSampler'),
     dataset=dict(

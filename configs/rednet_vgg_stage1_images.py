@@ -116,7 +116,6 @@ train_dataloader = dict(
     # As many frames as five clips of ten.
     batch_size=50,
     num_workers=4,
-    persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(

@@ -133,7 +133,6 @@ train_dataloader = dict(
     # No subject twice in a batch.
     batch_size=20,
     num_workers=4,
-    persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     batch_sampler=dict(type='SubjectBatchSampler'),
     dataset=dict(

@@ -35,6 +35,11 @@ def test_config(path):
     parts = dataset.get('datasets', [dataset])
     assert cfg.dataset_type in {part.type for part in parts}
     assert cfg.data_mode == 'topdown'
+    # A run that is killed and resumed ends as one that is not.
+    assert cfg.default_hooks.epoch_seed.type == 'EpochSeedHook'
+    assert cfg.default_hooks.checkpoint.type == 'WholeCheckpointHook'
+    assert not cfg.train_dataloader.get('persistent_workers')
+    assert cfg.randomness.seed is not None
     num_keypoints = cfg.model.head.get('num_keypoints', 68)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         metainfo, pipeline = read(loader.dataset)

@@ -5,9 +5,10 @@ from typing import Optional
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 from rednet_mm.checkpoint_safety import check_checkpoint
+from rednet_mm.engine.checkpoints import latest_whole_checkpoint
 from rednet_mm.engine.launch import (
     add_run_arguments,
     one_sentence_errors,
@@ -72,7 +73,7 @@ def _choose_start(cfg: Config, resume: Optional[str]) -> None:
     if resume and resume != 'auto':
         cfg.resume, cfg.load_from = True, resume
     elif resume or (cfg.get('resume') and not cfg.load_from):
-        latest = find_latest_checkpoint(cfg.work_dir)
+        latest = latest_whole_checkpoint(cfg.work_dir)
         cfg.resume = latest is not None
         cfg.load_from = latest or cfg.load_from
     if cfg.load_from and 'init_cfg' in cfg.model.backbone:

@@ -7,12 +7,15 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=20),
     param_scheduler=dict(type='ParamSchedulerHook'),
+    # Whole files, and seeds of each epoch: a run that is killed and resumed
+    # ends as one that is not (docs/interrupted.md).
     checkpoint=dict(
-        type='CheckpointHook',
+        type='WholeCheckpointHook',
         interval=1,
         max_keep_ckpts=2,
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    epoch_seed=dict(type='EpochSeedHook'),
     visualization=dict(type='LandmarkVisualizationHook', enable=False),
 )
 # Each process counts batch norm's statistics; they are averaged before they

@@ -98,7 +98,9 @@ def scaled(cfg: Config, scale: Mapping[str, Any]) -> Config:
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         workers = scale.get('num_workers', loader.num_workers)
         loader.num_workers = workers
-        loader.persistent_workers = workers > 0
+    # Those of the training begin anew with each epoch, see EpochSeedHook.
+    cfg.train_dataloader.persistent_workers = False
+    cfg.val_dataloader.persistent_workers = cfg.val_dataloader.num_workers > 0
     cfg.test_dataloader = cfg.val_dataloader
     return cfg
 
