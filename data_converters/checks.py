@@ -801,7 +801,7 @@ def _finding_lines(findings: Iterable[Mapping[str, Any]]) -> list[str]:
 def write_report(report: Mapping[str, Any], path: Path) -> None:
     """Write a report as JSON, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    part = path.with_name(f'.{path.name}.part')
     try:
         part.write_text(json.dumps(report, indent=1) + '\n')
         os.replace(part, path)

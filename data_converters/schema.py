@@ -385,7 +385,8 @@ def save_all(writers: Mapping[Path, DatasetWriter]) -> None:
         writers: The writer of each path. Missing folders are made.
     """
     temporary = {
-        path.with_name(f'.{path.name}.{os.getpid()}.tmp'): path
+        # The next run overwrites what a killed one leaves.
+        path.with_name(f'.{path.name}.part'): path
         for path in writers
     }
     try:

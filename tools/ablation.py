@@ -22,7 +22,11 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 
 import rednet_mm  # noqa: F401
-from rednet_mm.engine.launch import describe_run, one_sentence_errors
+from rednet_mm.engine.launch import (
+    describe_run,
+    dump_whole,
+    one_sentence_errors,
+)
 from rednet_mm.engine.scaling import read_scale
 from rednet_mm.engine.stages import (
     TOOLS,
@@ -293,7 +297,7 @@ def read_figures(out: Path, stages: list[Stage]) -> dict[str, float]:
         return {}
     cached = run_folder(out, stages) / 'network.json'
     if not cached.exists():
-        cached.write_text(json.dumps(measure_network(stages[-1].cfg)))
+        dump_whole(measure_network(stages[-1].cfg), str(cached))
     return {
         **json.loads(result.read_text()),
         **json.loads(cached.read_text()),

@@ -255,8 +255,11 @@ class Overlay:
         if self.writer:
             self.writer.close()
         if self.sample and (frames := self.sample.frames()):
-            Path(self.args.sheet).parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(self.args.sheet, contact_sheet(frames))
+            sheet = Path(self.args.sheet)
+            part = sheet.with_suffix(f'.part{sheet.suffix}')
+            sheet.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(part), contact_sheet(frames))
+            os.replace(part, sheet)
 
 
 def follow(args: argparse.Namespace) -> None:
