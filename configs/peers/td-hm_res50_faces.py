@@ -104,7 +104,6 @@ val_pipeline = [
 train_dataloader = dict(
     batch_size=24,
     num_workers=1,
-    persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
