@@ -73,11 +73,15 @@ def provenance(args: argparse.Namespace, cfg: Config) -> dict[str, str]:
         with open(args.checkpoint, 'rb') as stream:
             digest = hashlib.file_digest(stream, 'sha256').hexdigest()[:12]
     data = cfg.test_dataloader.dataset
+    files = [
+        osp.join(part.get('data_root') or '', part.get('ann_file', ''))
+        for part in data.get('datasets') or [data]
+    ]
     return dict(
         config=args.config,
         checkpoint=args.checkpoint,
         checkpoint_sha256=digest,
-        data=osp.join(data.get('data_root') or '', data.get('ann_file', '')),
+        data=', '.join(files),
         boxes=args.boxes,
         seed=str(cfg.get('randomness', {}).get('seed')),
         options=str(args.cfg_options or {}),

@@ -1,6 +1,7 @@
 """Video clips, samplers, transforms and landmark metainfo."""
 
 from .face import (
+    CombinedClipDataset,
     CombinedStillDataset,
     Still300WDataset,
     StillAFLWDataset,
@@ -11,6 +12,7 @@ from .transforms import ClipFromImage, LoadVideoFrame, ShiftScaleBox
 
 __all__ = [
     'ClipFromImage',
+    'CombinedClipDataset',
     'CombinedStillDataset',
     'LoadVideoFrame',
     'ShiftScaleBox',

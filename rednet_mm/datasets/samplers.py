@@ -1,6 +1,6 @@
 """Batches for clips in training and for whole videos in testing."""
 
-from typing import Any, Iterator
+from typing import Any, Iterator, Optional
 
 import numpy as np
 from mmengine.dist import get_dist_info
@@ -34,12 +34,19 @@ class SubjectBatchSampler:
     Args:
         sampler (Sampler): MMEngine's ``DefaultSampler``.
         batch_size (int): B, clips of one process.
+        max_batches (int, optional): The end of an epoch, which then shows
+            other clips than the next. None: as many as there are.
 
     Raises:
         UserError: if there are fewer subjects than clips in a batch.
     """
 
-    def __init__(self, sampler: Any, batch_size: int) -> None:
+    def __init__(
+        self,
+        sampler: Any,
+        batch_size: int,
+        max_batches: Optional[int] = None,
+    ) -> None:
         self.sampler = sampler
         self.batch_size = batch_size
         self.rank, world_size = get_dist_info()
@@ -55,6 +62,8 @@ class SubjectBatchSampler:
         self.num_batches = count_disjoint_batches(
             sizes.tolist(), self.group_size
         )
+        if max_batches is not None:
+            self.num_batches = min(self.num_batches, max_batches)
 
     def __iter__(self) -> Iterator[list[int]]:
         epoch = self.sampler.epoch
@@ -62,7 +71,8 @@ class SubjectBatchSampler:
         run = self.sampler.seed * EPOCHS_OF_A_SEED + epoch
         offset = run * len(self.groups)
         first = self.rank * self.batch_size
-        for group in disjoint_batches(self.groups, self.group_size, rng):
+        batches = disjoint_batches(self.groups, self.group_size, rng)
+        for group in batches[: self.num_batches]:
             batch = group[first : first + self.batch_size]
             yield [offset + item for item in batch]
 

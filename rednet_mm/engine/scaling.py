@@ -4,6 +4,8 @@ A scale is a Python file like a config (``configs/ablations/scales/``). What
 it may say, everything optional::
 
     depth = 18  # of the ResNets
+    # Width of the first stage, by kind of network; left out: 64.
+    base_channels = dict(REDNetResNet=32, REDNetVGG=16)
     pretrained = False  # from scratch, without ImageNet's weights
     input_size = 64  # pixels; response maps of half of it
     sigma = 2.5  # and radius, pixels of the map; left out: in proportion
@@ -21,8 +23,17 @@ it may say, everything optional::
             max_epochs=6,
             batch_size=32,
         ),
-        clips=dict(..., num_subjects=247),
+        clips=dict(
+            ...,
+            num_subjects=247,
+            max_batches=200,  # an epoch of SubjectBatchSampler
+            # Of ClipFromImage, put in for stills that become clips; the
+            # same films in every test.
+            film=dict(shift=0.1, occluder_prob=1.0),
+        ),
     )
+    # Ablations (names of configs) that are not part of the scale.
+    left_out = ['table5_vgg_300vw']
 """
 
 from collections.abc import Iterator, Mapping
@@ -37,6 +48,7 @@ from .launch import existing_config
 DATA_KINDS = ('images', 'identities', 'frames', 'clips')
 FIELDS = (
     'depth',
+    'base_channels',
     'pretrained',
     'input_size',
     'sigma',
@@ -45,6 +57,7 @@ FIELDS = (
     'param_scheduler',
     'evaluator',
     'data',
+    'left_out',
 )
 
 
@@ -76,6 +89,8 @@ def scaled(cfg: Config, scale: Mapping[str, Any]) -> Config:
     cfg = cfg.copy()
     if 'depth' in scale:
         _set_depth(cfg, scale['depth'])
+    if 'base_channels' in scale:
+        _set_width(cfg, scale['base_channels'])
     if not scale.get('pretrained', True):
         cfg.model.backbone.pop('init_cfg', None)
     if 'input_size' in scale:
@@ -129,6 +144,19 @@ def _set_depth(cfg: Config, depth: int) -> None:
         cfg.model.identity_head.in_channels = channels // 2
 
 
+def _set_width(cfg: Config, widths: Mapping[str, int]) -> None:
+    model, kind = cfg.model, cfg.model.backbone.type
+    if kind not in widths:
+        return
+    model.backbone.base_channels = widths[kind]
+    parts = [model.get('neck'), model.get('identity_head')]
+    if kind == 'REDNetVGG':
+        # The last stage of a ResNet has the same width at every width.
+        parts.append(model.head)
+    for part in filter(None, parts):
+        part.in_channels = part.in_channels * widths[kind] // 64
+
+
 def _set_size(cfg: Config, size: int, sigma: Optional[float]) -> None:
     if size % 32:
         raise UserError(f'input_size {size} is not a multiple of 32')
@@ -158,14 +186,26 @@ def _set_data(cfg: Config, data: Mapping[str, Any]) -> None:
             for pipeline in (cfg.train_pipeline, cfg.val_pipeline)
         )
         cfg.dataset_type = data['train']['type']
+        if 'film' in data:
+            train = _filmed(train, data['film'])
+            test = _filmed(test, dict(data['film'], seed=0))
         cfg.train_dataloader.dataset = dict(data['train'], pipeline=train)
         cfg.val_dataloader.dataset = dict(
             data['test'], test_mode=True, pipeline=test
         )
     if 'batch_size' in data:
         cfg.train_dataloader.batch_size = data['batch_size']
+    if 'max_batches' in data:
+        cfg.train_dataloader.batch_sampler.max_batches = data['max_batches']
     if cfg.model.get('identity_head') and 'num_subjects' in data:
         cfg.model.identity_head.num_subjects = data['num_subjects']
+
+
+def _filmed(pipeline: list[dict], film: Mapping[str, Any]) -> list[dict]:
+    """The pipeline with a moving camera behind the box of the face."""
+    place = [step['type'] for step in pipeline].index('GetBBoxCenterScale') + 1
+    camera = dict(film, type='ClipFromImage')
+    return [*pipeline[:place], camera, *pipeline[place:]]
 
 
 def _set_epochs(

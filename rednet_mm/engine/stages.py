@@ -91,6 +91,47 @@ def final_checkpoint(cfg: Config, work_dir: str) -> Optional[str]:
     return path if done and osp.isfile(path) else None
 
 
+def child_environment() -> dict[str, str]:
+    """Variables of a command; dist_train.sh calls python: this one."""
+    path = os.pathsep.join(
+        [osp.dirname(sys.executable), os.environ.get('PATH', '')]
+    )
+    return dict(os.environ, PATH=path)
+
+
+def stage_config(stage: Stage, work_dir: str) -> str:
+    """The stage's config as a file: its own, or one in the work dir."""
+    if not stage.changed:
+        return stage.path
+    config = osp.join(work_dir, 'scaled', osp.basename(stage.path))
+    Path(config).parent.mkdir(parents=True, exist_ok=True)
+    stage.cfg.dump(config)
+    return config
+
+
+def training_command(
+    stage: Stage,
+    work_dir: str,
+    start: Optional[str],
+    gpus: int = 0,
+    options: Sequence[str] = (),
+) -> list[str]:
+    """The command that trains a stage, from where it stopped.
+
+    Args: as for :func:`train_stage`.
+    """
+    config = stage_config(stage, work_dir)
+    command = [sys.executable, str(TOOLS / 'train.py'), config]
+    if gpus:
+        command = ['bash', str(TOOLS / 'dist_train.sh'), config, str(gpus)]
+    command += ['--work-dir', work_dir, *options]
+    if osp.isfile(osp.join(work_dir, 'last_checkpoint')):
+        return [*command, '--resume']
+    if start:
+        command += ['--cfg-options', f'load_from={start}']
+    return command
+
+
 def train_stage(
     stage: Stage,
     work_dir: str,
@@ -116,26 +157,8 @@ def train_stage(
     done = final_checkpoint(stage.cfg, work_dir)
     if done:
         return done
-    config = stage.path
-    if stage.changed:
-        config = osp.join(work_dir, 'scaled', osp.basename(stage.path))
-        Path(config).parent.mkdir(parents=True, exist_ok=True)
-        stage.cfg.dump(config)
-    command = [sys.executable, str(TOOLS / 'train.py'), config]
-    if gpus:
-        command = ['bash', str(TOOLS / 'dist_train.sh'), config, str(gpus)]
-    command += ['--work-dir', work_dir, *options]
-    if osp.isfile(osp.join(work_dir, 'last_checkpoint')):
-        command.append('--resume')
-    elif start:
-        command += ['--cfg-options', f'load_from={start}']
-    # dist_train.sh calls python: this one.
-    path = os.pathsep.join(
-        [osp.dirname(sys.executable), os.environ.get('PATH', '')]
-    )
-    status = subprocess.run(
-        command, env=dict(os.environ, PATH=path)
-    ).returncode
+    command = training_command(stage, work_dir, start, gpus, options)
+    status = subprocess.run(command, env=child_environment()).returncode
     done = final_checkpoint(stage.cfg, work_dir)
     if status or not done:
         raise UserError(

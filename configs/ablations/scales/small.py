@@ -67,6 +67,7 @@ data = dict(
         test=videos_val,
         max_epochs=1,
         batch_size=15,
+        num_subjects=247,
     ),
     clips=dict(
         train=dict(videos_train, clip_length=3),

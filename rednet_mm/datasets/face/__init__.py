@@ -4,6 +4,7 @@ The folder's name matters: MMPose's inferencer picks its default detector by
 the folder under ``datasets`` in which the class of the data set lives.
 """
 
+from .combined_clip_dataset import CombinedClipDataset
 from .still_datasets import (
     CombinedStillDataset,
     Still300WDataset,
@@ -12,6 +13,7 @@ from .still_datasets import (
 from .video_clip_dataset import VideoClipDataset
 
 __all__ = [
+    'CombinedClipDataset',
     'CombinedStillDataset',
     'Still300WDataset',
     'StillAFLWDataset',

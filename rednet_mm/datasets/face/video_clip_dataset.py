@@ -69,6 +69,8 @@ class VideoClipDataset(Face300VWDataset):
             to True.
         frames_of_still (int): A still becomes a track of so many frames, to
             be told apart by a :class:`ClipFromImage`. Defaults to 1.
+        stills_of_videos (bool): Whether each frame of a video counts as a
+            still, a photo of its subject. Defaults to False.
         **kwargs: As for MMPose's :class:`Face300VWDataset`.
 
     Raises:
@@ -87,9 +89,11 @@ class VideoClipDataset(Face300VWDataset):
         clips_per_video: int = 100,
         reverse: bool = True,
         frames_of_still: int = 1,
+        stills_of_videos: bool = False,
         **kwargs: Any,
     ) -> None:
         self.frames_of_still = frames_of_still
+        self.stills_of_videos = stills_of_videos
         self.clip_length = clip_length
         self.clips_per_video = clips_per_video
         self.reverse = reverse
@@ -142,16 +146,17 @@ class VideoClipDataset(Face300VWDataset):
         info = super().parse_data_info(raw_data_info)
         image = raw_data_info['raw_img_info']
         annotation = raw_data_info['raw_ann_info']
+        video, frame = image.get('video_id'), image.get('frame_id', 0)
+        if self.stills_of_videos:
+            video, frame = None, 0
         # Stills come before videos, each a track of its own.
         # Faces of one video are told apart by who they are.
         face = annotation.get('track_id', annotation.get('subject_id', 0))
-        track = (image.get('video_id', 0), face)
-        if 'video_id' not in image:
-            track = (0, annotation['id'])
+        track = (0, annotation['id']) if video is None else (video, face)
         info.update(
             track=track,
-            video_id=image.get('video_id'),
-            frame_id=image.get('frame_id', 0),
+            video_id=video,
+            frame_id=frame,
             subject_label=self._labels.get(annotation.get('subject_id')),
             category=self._categories.get(image.get('video_id')),
             group=image.get('group'),

@@ -82,6 +82,9 @@ class REDNetVGG(RecurrentEncoderDecoder):
     128 x 128.
 
     Args:
+        base_channels (int): Width of A0; all others keep their ratio to it,
+            the output included. Defaults to 64, torchvision's; ImageNet
+            weights fit no other.
         num_steps (int): Recurrent steps K that will be taken. Defaults to 2.
         feedback (str, optional): How the response map of the last step comes
             in. ``'input'`` (the paper's): resized to the input and
@@ -114,6 +117,7 @@ class REDNetVGG(RecurrentEncoderDecoder):
 
     def __init__(
         self,
+        base_channels: int = 64,
         num_steps: int = 2,
         feedback: Optional[str] = 'stem',
         feedback_channels: int = 7,
@@ -125,12 +129,19 @@ class REDNetVGG(RecurrentEncoderDecoder):
         super().__init__(init_cfg)
         num_sets = num_steps if norm_per_step else 1
         norm_cfg = dict(type=StepBatchNorm2d, num_steps=num_sets)
-        self.code_channels = ENCODER[-1][-1]
-        self.out_channels = DECODER[-1][-1]
+        encoder, decoder = (
+            [
+                [width * base_channels // 64 for width in stage]
+                for stage in half
+            ]
+            for half in (ENCODER, DECODER)
+        )
+        self.code_channels = encoder[-1][-1]
+        self.out_channels = decoder[-1][-1]
 
         channels = 3 + (feedback_channels if feedback == 'input' else 0)
         layers: list[nn.Module] = []
-        for widths in ENCODER:
+        for widths in encoder:
             # A0's pooling has no unpooling: the output is half the input.
             remembered = len(layers) > 0
             for width in widths:
@@ -149,11 +160,11 @@ class REDNetVGG(RecurrentEncoderDecoder):
                 BasicBlock,
                 1,
                 feedback_channels,
-                ENCODER[0][-1],
+                encoder[0][-1],
                 norm_cfg=norm_cfg,
             )
         stages = []
-        for widths in DECODER:
+        for widths in decoder:
             stages.append(UnpoolStage(channels, widths, norm_cfg))
             channels = widths[-1]
         self.up4, self.up3, self.up2, self.up1 = stages
