@@ -13,12 +13,14 @@ from rednet_mm.datasets.samplers import SubjectBatchSampler, VideoBatchSampler
 SUBJECTS = [s for s in (0, 1, 2, 2, -5, -6) for _ in range(3)]
 
 
-def subject_sampler(batch_size, epoch=0, seed=0, subjects=SUBJECTS):
+def subject_sampler(
+    batch_size, epoch=0, seed=0, subjects=SUBJECTS, max_batches=None
+):
     dataset = SimpleNamespace(
         clip_subjects=lambda: subjects, ann_file='train.json'
     )
     sampler = SimpleNamespace(dataset=dataset, seed=seed, epoch=epoch)
-    return SubjectBatchSampler(sampler, batch_size)
+    return SubjectBatchSampler(sampler, batch_size, max_batches)
 
 
 def video_sampler(batch_size):
@@ -60,6 +62,13 @@ def test_epoch_is_in_the_number_of_an_item():
     moved = [[item - 36 for item in batch] for batch in later]
     assert moved != first
     assert list(subject_sampler(3, seed=1)) != first
+
+
+def test_an_epoch_that_ends_early():
+    whole = list(subject_sampler(3))
+    sampler = subject_sampler(3, max_batches=2)
+    assert len(sampler) == 2 and list(sampler) == whole[:2]
+    assert len(subject_sampler(3, max_batches=99)) == len(whole)
 
 
 def test_two_processes_have_no_subject_in_common(be_rank):

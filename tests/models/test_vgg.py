@@ -58,6 +58,19 @@ def test_shapes(feedback, size):
     assert net(frames)[0].shape == features.shape
 
 
+@torch.no_grad()
+def test_a_narrower_network():
+    net = build(base_channels=16)
+    # A quarter of 512 and of 128.
+    assert net.code_channels == 128 and net.out_channels == 32
+    assert net(torch.randn(1, 3, 64, 64))[0].shape == (1, 32, 32, 32)
+    narrow, full = (
+        [m.out_channels for m in each.modules() if isinstance(m, nn.Conv2d)]
+        for each in (net, build())
+    )
+    assert narrow == [width // 4 for width in full]
+
+
 @pytest.mark.parametrize('size', [(48, 64), (64, 65)])
 @pytest.mark.parametrize('feedback', ['input', 'stem'])
 def test_size_that_cannot_be_halved_five_times(feedback, size):
