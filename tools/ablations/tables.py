@@ -95,7 +95,7 @@ def paper_table(runs: Runs, name: str) -> Table:
         rows.append(
             (
                 label,
-                *(f'{own} ({given})' for own, given in zip(cells, paper)),
+                *map(_with_papers, cells, paper),
                 str(len(tested)),
                 f'`{row}`',
             )
@@ -109,6 +109,11 @@ def paper_table(runs: Runs, name: str) -> Table:
         f'In square brackets: {how_sure(numbers)}. In round ones: the '
         "paper's figures, of other data and networks.",
     )
+
+
+def _with_papers(own: str, given: Optional[float]) -> str:
+    """Our figure and the paper's, where it has one."""
+    return own if given is None else f'{own} ({given})'
 
 
 def _figure(

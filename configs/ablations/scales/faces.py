@@ -8,6 +8,23 @@ fast is blurred; marks are exact in every frame. Training films differ from
 each other, the films of the test are the same for every row and seed; real
 clips of 3 frames are tested beside them.
 
+Minutes of one core for one training and its test, by estimate: CPU time of
+an iteration, measured on a machine shared with two trainings and brought to a
+quiet one by rednet_r18_faces.py (1.06 s on 2 cores there), times iterations,
+and a minute for starting, validation and test:
+
+    one-shot det, one-shot reg                                    4.5 each
+    det+det, det+reg (= recurrent, ResNet), cascade, norm shared,
+        start from the mean shape, VGG                            7 each
+    feedback to the input                                         7.5
+    identities (two: with and without the classifier)             1.5 each
+    clips: with and without recurrence, without identity,
+        broadcast                                                 5.5 each
+    clips: start from the previous frame                          11
+
+About 95 in all, 285 for three seeds: two and a half hours of 2 cores with
+``--jobs 2``. Disk: about 5 GB of checkpoints.
+
 Data: python data_converters/convert_300w.py SRC data/300w
       python data_converters/convert_300vw.py SRC data/ytfaces --base 0 \
           --protocol csv --subjects SRC/subjects.csv
@@ -38,98 +55,66 @@ evaluator = dict(norm='outer_eyes', groups='turn', points=None)
 # VGG on clips would take as long as all others on clips together.
 left_out = ['table5_vgg_300vw']
 
-frames_of_clip = 8
 photos = dict(data_root='data/300w/', data_prefix=dict(img=''))
 videos = dict(data_root='data/ytfaces/', data_prefix=dict(img=''))
-photos_train = dict(photos, ann_file='annotations/300w_train.json')
-photos_val = dict(photos, ann_file='annotations/300w_val.json')
-videos_train = dict(videos, ann_file='annotations/csv_train.json')
-videos_val = dict(videos, ann_file='annotations/csv_val.json')
+train = [
+    dict(photos, ann_file='annotations/300w_train.json'),
+    dict(videos, ann_file='annotations/csv_train.json'),
+]
+test = [
+    dict(
+        photos, type='VideoClipDataset', ann_file='annotations/300w_val.json'
+    ),
+    dict(videos, type='VideoClipDataset', ann_file='annotations/csv_val.json'),
+]
 
-clips = dict(
-    type='VideoClipDataset',
-    clip_length=frames_of_clip,
-    clips_per_video=1,
-    reverse=False,
-    frames_of_still=frames_of_clip,
-    stills_of_videos=True,
+
+def train_clips(clip_length, frames_of_still):
+    """Clips of photos, those of videos' frames too."""
+    kind = dict(
+        type='VideoClipDataset',
+        clip_length=clip_length,
+        clips_per_video=1,
+        reverse=False,
+        frames_of_still=frames_of_still,
+        stills_of_videos=True,
+    )
+    parts = [dict(each, **kind) for each in train]
+    return dict(type='CombinedClipDataset', datasets=parts)
+
+
+frames_of_clip = 8
+test_images = dict(type='CombinedClipDataset', datasets=test)
+# The frames of the videos are real clips already.
+filmed = [dict(test[0], frames_of_still=frames_of_clip), test[1]]
+films = dict(
+    test=dict(type='CombinedClipDataset', datasets=filmed),
+    film=dict(shift=0.1, scale=0.15, rotate=15.0, occluder_prob=1.0, blur=0.5),
+    max_epochs=3,
+    max_batches=150,
+    num_subjects=247,
 )
-frames = dict(clips, clip_length=1)
-single = dict(frames, frames_of_still=1)
-stills_test = dict(
-    type='CombinedClipDataset',
-    datasets=[
-        dict(photos_val, type='VideoClipDataset'),
-        dict(videos_val, type='VideoClipDataset'),
-    ],
-)
-clips_test = dict(
-    type='CombinedClipDataset',
-    datasets=[
-        dict(
-            photos_val,
-            type='VideoClipDataset',
-            frames_of_still=frames_of_clip,
-        ),
-        dict(videos_val, type='VideoClipDataset'),
-    ],
-)
-film = dict(shift=0.1, scale=0.15, rotate=15.0, occluder_prob=1.0, blur=0.5)
 data = dict(
     images=dict(
         train=dict(
             type='CombinedStillDataset',
-            datasets=[
-                dict(photos_train, type='Face300WDataset'),
-                dict(videos_train, type='Face300WDataset'),
-            ],
+            datasets=[dict(each, type='Face300WDataset') for each in train],
         ),
-        test=stills_test,
+        test=test_images,
         max_epochs=4,
         batch_size=24,
     ),
     identities=dict(
-        train=dict(
-            type='CombinedClipDataset',
-            datasets=[
-                dict(photos_train, **single),
-                dict(videos_train, **single),
-            ],
-        ),
-        test=stills_test,
+        train=train_clips(1, 1),
+        test=test_images,
         max_epochs=1,
+        max_batches=150,
         batch_size=24,
-        max_batches=200,
         num_subjects=247,
     ),
-    frames=dict(
-        train=dict(
-            type='CombinedClipDataset',
-            datasets=[
-                dict(photos_train, **frames),
-                dict(videos_train, **frames),
-            ],
-        ),
-        test=clips_test,
-        film=film,
-        max_epochs=3,
-        batch_size=32,
-        max_batches=200,
-        num_subjects=247,
-    ),
+    # As many frames in a batch as the clips have.
+    frames=dict(films, train=train_clips(1, frames_of_clip), batch_size=32),
     clips=dict(
-        train=dict(
-            type='CombinedClipDataset',
-            datasets=[
-                dict(photos_train, **clips),
-                dict(videos_train, **clips),
-            ],
-        ),
-        test=clips_test,
-        film=film,
-        max_epochs=3,
-        batch_size=4,
-        max_batches=200,
-        num_subjects=247,
+        films, train=train_clips(frames_of_clip, frames_of_clip), batch_size=4
     ),
 )
