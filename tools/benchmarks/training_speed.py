@@ -123,7 +123,7 @@ class HeatmapNetwork(MapsFromPipeline):
         depth = cfg.model.backbone.depth
         # Three deconvolutions: a quarter of the input.
         self.codec.heatmap_size = tuple(s // 4 for s in cfg.codec.input_size)
-        self.codec.scale_factor = np.float32([4, 4])
+        self.codec.scale_factor = np.array([4, 4], np.float32)
         network = dict(
             type='TopdownPoseEstimator',
             backbone=dict(type='ResNet', depth=depth),
