@@ -1,0 +1,256 @@
+"""Measure our models and other systems on the same faces, as a page:
+
+python tools/benchmarks/results.py --peers PYTHON --out docs/results.md \\
+    [--ours NAME=CONFIG,CHECKPOINT ...] [--work-dir work_dirs/results]
+
+The shipped model and those of --ours (RED-Net or any of MMPose's) by
+tools/test.py, dlib and MediaPipe by tools/predict_peer.py in the environment
+whose interpreter is PYTHON (docs/peers.md), then tools/evaluate.py, on
+
+* data/300w and data/ytfaces, the parts for validation (docs/real_faces.md);
+* data/clips_300w, films of the photos of the first (tools/make_clips.py).
+
+Milliseconds: median of the time for a face alone, in turns. What is there
+and newer than its checkpoint is not done again.
+"""
+
+import argparse
+import json
+import shlex
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+from network_speed import Call, by_pytorch, in_turns
+
+from rednet_mm.apis import shipped_network
+from rednet_mm.engine.launch import describe_run, one_sentence_errors
+from rednet_mm.errors import UserError
+from rednet_mm.shipped import shipped_model
+
+TOOLS = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Faces:
+    """A converted data set.
+
+    Attributes:
+        title (str): On the page.
+        root (str): Its folder.
+        file (str): Its annotations.
+        film (bool): Whether its figures over time mean anything.
+    """
+
+    title: str
+    root: str
+    file: str
+    film: bool = False
+
+    @property
+    def json(self) -> str:
+        return f'{self.root}/annotations/{self.file}'
+
+
+DATA = {
+    '300w': Faces(
+        '300-W, validation part: 147 faces, marks by hand',
+        'data/300w',
+        '300w_val.json',
+    ),
+    'ytfaces': Faces(
+        'YouTube Faces, validation subjects: 428 frames, marks by a detector',
+        'data/ytfaces',
+        'csv_val.json',
+    ),
+    'clips': Faces(
+        'Films of the 147 photos of 300-W: 4,410 frames, exact motion',
+        'data/clips_300w',
+        'csv_val.json',
+        film=True,
+    ),
+}
+
+PEERS = {'dlib': 'dlib 68', 'mediapipe': 'MediaPipe FaceMesh'}
+
+# Frames of a face on which the time is measured.
+TIMED = 100
+
+# All that stands behind it on the page is written by this command.
+MARK = '<!-- From here on: written by tools/benchmarks/results.py -->'
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network that tools/test.py tests."""
+
+    name: str
+    config: str
+    checkpoint: str
+
+
+def models(args: argparse.Namespace) -> list[Model]:
+    """The shipped one, and those of the command line.
+
+    Raises:
+        UserError: if one is not NAME=CONFIG,CHECKPOINT.
+    """
+    shipped = shipped_model()
+    found = [
+        Model('RED-Net shipped', str(shipped.config), str(shipped.weights))
+    ]
+    for word in args.ours:
+        name, _, files = word.partition('=')
+        config, comma, checkpoint = files.partition(',')
+        if not comma:
+            raise UserError(f'--ours {word}: write NAME=CONFIG,CHECKPOINT')
+        found.append(Model(name, config, checkpoint))
+    return found
+
+
+def run(*command: str) -> str:
+    """What a command printed.
+
+    Raises:
+        UserError: if it failed.
+    """
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise UserError(f'{shlex.join(command)} failed; see above')
+    return done.stdout
+
+
+def dump_of(model: Model, key: str, folder: Path) -> Path:
+    """Predictions of a model on a data set, made where they are missing."""
+    path = folder / f'{model.name.replace(" ", "_")}_{key}.npz'
+    newest = Path(model.checkpoint).stat().st_mtime
+    if not path.is_file() or path.stat().st_mtime < newest:
+        data = 'test_dataloader.dataset'
+        run(
+            *(sys.executable, str(TOOLS / 'test.py')),
+            *(model.config, model.checkpoint, '--dump', str(path)),
+            *('--work-dir', str(folder / 'test'), '--cfg-options'),
+            f'{data}.type=VideoClipDataset',
+            f'{data}.data_root={DATA[key].root}/',
+            f'{data}.ann_file=annotations/{DATA[key].file}',
+        )
+    return path
+
+
+def predictions_of(peer: str, key: str, args: argparse.Namespace) -> Path:
+    """Predictions of another system, made where they are missing."""
+    path: Path = args.work_dir / f'{peer}_{key}.json'
+    if not path.is_file():
+        tool = str(TOOLS / 'predict_peer.py')
+        run(
+            args.peers,
+            tool,
+            '--peer',
+            peer,
+            DATA[key].json,
+            '--out',
+            str(path),
+        )
+    return path
+
+
+def tables(key: str, args: argparse.Namespace) -> str:
+    """What tools/evaluate.py says of all systems on a data set."""
+    ours = [
+        f'{each.name}={dump_of(each, key, args.work_dir)}'
+        for each in models(args)
+    ]
+    peers = [
+        f'{name}={predictions_of(peer, key, args)}'
+        for peer, name in PEERS.items()
+    ]
+    parts = []
+    for points in ('68', '51'):
+        out = args.work_dir / f'{key}_{points}'
+        command = [*ours, '--predictions', *peers]
+        command += ['--annotations', DATA[key].json, '--points', points]
+        command += ['--out', str(out), '--format', 'markdown']
+        if not DATA[key].film:
+            command.append('--no-smooth')
+        run(sys.executable, str(TOOLS / 'evaluate.py'), *command)
+        parts.append((out / 'evaluation.md').read_text().strip())
+    return '\n\n'.join(parts)
+
+
+def speeds(args: argparse.Namespace) -> str:
+    """Milliseconds of a face, and megabytes of what is needed for it."""
+    shipped = shipped_network()
+    width, height = shipped.input_size
+    crop = np.zeros((1, height, width, 3), np.uint8)
+    calls: dict[str, Call] = {
+        'RED-Net shipped, ONNX Runtime': lambda: shipped.run(crop, [None])
+    }
+    megabytes = {}
+    for model in models(args):
+        name = f'{model.name}, PyTorch'
+        cfg = Config.fromfile(model.config)
+        calls[name] = by_pytorch(cfg, 1, 'channels_last')
+        megabytes[name] = Path(model.checkpoint).stat().st_size / 1e6
+    seconds = in_turns(calls, TIMED)
+    lines = ['| system | ms a face | MB of its file |', '|---|---|---|']
+    for name, each in seconds.items():
+        size = f'{megabytes[name]:.1f}' if name in megabytes else '-'
+        lines.append(f'| {name} | {1e3 * each:.1f} | {size} |')
+    for peer, name in PEERS.items():
+        found = json.loads(predictions_of(peer, '300w', args).read_text())
+        each = statistics.median(frame['ms'] for frame in found['frames'])
+        lines.append(f'| {name}, with its crop | {each:.1f} | - |')
+    return '\n'.join(lines)
+
+
+def page(args: argparse.Namespace) -> str:
+    """All of it, as Markdown."""
+    about = ', '.join(f'{k} {v}' for k, v in describe_run().items())
+    ours = ''.join(
+        f'* {each.name}: `{each.config}`, `{each.checkpoint}`\n'
+        for each in models(args)[1:]
+    )
+    parts = [
+        f'## {data.title}\n\n{tables(key, args)}' for key, data in DATA.items()
+    ]
+    command = shlex.join(['python', *sys.argv])
+    return (
+        f'Written by `{command}`, {about}.\n\n{ours}\n'
+        + '\n\n'.join(parts)
+        + '\n\n## Time and size\n\nOne face, the network alone; medians of '
+        + f'{TIMED} calls in turns. The other two systems: medians over '
+        + f'the photos, in their own process.\n\n{speeds(args)}\n'
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        '--peers', required=True, help='the interpreter of their environment'
+    )
+    parser.add_argument(
+        '--ours', nargs='+', default=[], metavar='NAME=CONFIG,CHECKPOINT'
+    )
+    parser.add_argument(
+        '--work-dir', type=Path, default=Path('work_dirs/results')
+    )
+    parser.add_argument(
+        '--out', type=Path, required=True, help=f'page with the line {MARK}'
+    )
+    args = parser.parse_args()
+    with one_sentence_errors():
+        before, mark, _ = args.out.read_text().partition(f'{MARK}\n')
+        if not mark:
+            raise UserError(f'{args.out} has no line {MARK}; add it')
+        args.work_dir.mkdir(parents=True, exist_ok=True)
+        text = page(args)
+        args.out.write_text(f'{before}{mark}\n{text}')
+    print(text)
+
+
+if __name__ == '__main__':
+    main()
