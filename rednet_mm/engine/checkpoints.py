@@ -75,7 +75,8 @@ class WholeCheckpointHook(CheckpointHook):
     * An epoch's checkpoint is saved before its validation. A run that was
       stopped between the two makes up for it when it is resumed, so that the
       best checkpoint, and schedules that go by the validation, are those of
-      a run that was not stopped.
+      a run that was not stopped. At the end of the training the last
+      checkpoint is saved again, if need be, to say that it is validated.
 
     Args:
         *args: As for MMEngine's hook.
@@ -85,6 +86,8 @@ class WholeCheckpointHook(CheckpointHook):
     """
 
     file_backend: Any
+    # Whether what the last validation changed is in no checkpoint yet.
+    _unsaved = False
 
     def __init__(
         self, *args: Any, backend_args: Optional[dict] = None, **kwargs: Any
@@ -110,11 +113,23 @@ class WholeCheckpointHook(CheckpointHook):
     def after_val_epoch(self, runner: Any, metrics: dict) -> None:
         """Note that the epoch is validated; save what is best so far."""
         runner.message_hub.update_info('validated', runner.epoch)
+        self._unsaved = True
         super().after_val_epoch(runner, metrics)
+
+    def after_train(self, runner: Any) -> None:
+        """Let the last checkpoint know of the last validation."""
+        step = runner.epoch
+        name = self.filename_tmpl.format(step)
+        path = self.file_backend.join_path(self.out_dir, name)
+        if self.by_epoch and self._unsaved and self.file_backend.isfile(path):
+            meta = dict(epoch=step, iter=runner.iter)
+            self._save_checkpoint_with_step(runner, step, meta)
+        super().after_train(runner)
 
     def _save_checkpoint_with_step(
         self, runner: Any, step: int, meta: dict
     ) -> None:
+        self._unsaved = False
         with self._removing_last():
             super()._save_checkpoint_with_step(runner, step, meta)
 

@@ -107,7 +107,7 @@ class Tree:
     def left_behind(self) -> list[Path]:
         """JSON files and unfinished files in the destination."""
         found = self.dst.rglob('*')
-        endings = ('.json', '.part', '.tmp')
+        endings = ('.json', '.part')
         return [path for path in found if path.name.endswith(endings)]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,10 +26,16 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from rednet_mm.checkpoint_safety import read_checkpoint
+from rednet_mm.engine import checkpoints
 from rednet_mm.engine.checkpoints import latest_whole_checkpoint
 from rednet_mm.engine.seeding import EpochSeedHook
 
-RUNTIME = Path(__file__).parents[2] / 'configs/_base_/default_runtime.py'
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / 'tools' / 'reliability'))
+
+from wholeness import STATES, differences  # noqa: E402
+
+RUNTIME = ROOT / 'configs' / '_base_' / 'default_runtime.py'
 NUMBER = itertools.count()
 EPOCHS = 3
 BEST = 'best_toy_score_epoch_2.pth'
@@ -95,6 +102,8 @@ class Stop(Hook):
 
     def before_val_epoch(self, runner):
         if self.where == 'validation' and runner.epoch == 2:
+            raise Killed
+        if self.where == 'any validation':
             raise Killed
 
 
@@ -167,33 +176,13 @@ def stop_and_resume(work_dir, where, **settings) -> dict:
     return train(work_dir, resume=latest, **settings)
 
 
-def differences(one, two, name='') -> list[str]:
-    """What is not equal, to the bit, in two checkpoints."""
-    if isinstance(one, torch.Tensor):
-        return [] if torch.equal(one, two) else [name]
-    if isinstance(one, dict):
-        assert one.keys() == two.keys(), name
-        pairs = [(one[key], two[key], f'{name}.{key}') for key in one]
-    elif isinstance(one, (list, tuple)):
-        assert len(one) == len(two), name
-        pairs = [
-            (a, b, f'{name}.{i}') for i, (a, b) in enumerate(zip(one, two))
-        ]
-    else:
-        return [] if one == two else [name]
-    return [each for pair in pairs for each in differences(*pair)]
-
-
-PARTS = ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers')
-
-
 @pytest.mark.parametrize('workers', [0, 2])
 def test_a_resumed_training_ends_as_an_unbroken_one(tmp_path, workers):
     whole = train(tmp_path / 'whole', workers=workers)
     for where in ('training', 'validation'):
         folder = tmp_path / where
         resumed = stop_and_resume(folder, where, workers=workers)
-        for part in PARTS:
+        for part in STATES:
             assert differences(whole[part], resumed[part], part) == []
         # The best is that of epoch 2, also where its validation was lost.
         names = sorted(path.name for path in folder.glob('*.pth'))
@@ -206,9 +195,18 @@ def test_a_resumed_training_ends_as_an_unbroken_one(tmp_path, workers):
             read_checkpoint(str(tmp_path / each / BEST))['state_dict']
             for each in ('whole', where)
         ]
-        assert differences(*best) == []
+        assert differences(*best, 'best') == []
         info = resumed['message_hub']['runtime_info']
         assert info['best_score'] == 2
+
+
+def test_what_is_complete_is_not_validated_again(tmp_path):
+    train(tmp_path)
+    latest = latest_whole_checkpoint(str(tmp_path))
+    # Would end with Killed.
+    again = build(tmp_path, resume=latest)
+    again.register_hook(Stop('any validation'))
+    again.train()
 
 
 def test_without_the_hook_it_does_not(tmp_path, monkeypatch):
@@ -279,13 +277,16 @@ def noted(work_dir, *epochs):
     )
 
 
-def test_a_torn_checkpoint_is_passed_over(tmp_path):
+def test_a_torn_checkpoint_is_passed_over(tmp_path, monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr(checkpoints, 'print_log', lambda *a: said.append(a[0]))
     noted(tmp_path, 2, 9, 10)
     assert latest_whole_checkpoint(str(tmp_path)).endswith('epoch_10.pth')
     torn = tmp_path / 'epoch_10.pth'
     torn.write_bytes(torn.read_bytes()[:100])
     # The newest by number, not by name.
     assert latest_whole_checkpoint(str(tmp_path)).endswith('epoch_9.pth')
+    assert len(said) == 1 and 'epoch_10.pth is not a whole' in said[0]
 
 
 @pytest.mark.parametrize('note', ['', 'epo', '/nowhere/epoch_3.pth'])

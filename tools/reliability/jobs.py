@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from wholeness import other_bytes, other_training
+from wholeness import count_parts, other_bytes, other_training
 
 from rednet_mm.errors import UserError
 
@@ -110,21 +110,28 @@ def tool(script: str, *words: object) -> list[str]:
 
 
 def run(
-    job: Job, folder: Path, kill_after: float | None, limit: float
+    job: Job,
+    folder: Path,
+    limit: float,
+    kill_after: float | None = None,
+    in_writing: bool = False,
 ) -> Ended:
     """Run a job, and kill it with all its processes after some time.
 
     Args:
         job (Job): The job.
         folder (Path): For what it leaves; its words go beside it.
-        kill_after (float, optional): Seconds from its first word on.
         limit (float): Seconds after which it hangs.
+        kill_after (float, optional): Seconds from its first word on.
+        in_writing (bool): Whether the kill then waits until a file is being
+            written. Defaults to False.
 
     Raises:
         UserError: if it hangs.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     log = folder.with_suffix('.log')
+    clock = time.time()
     environment = dict(
         os.environ, PYTHONPATH=str(ROOT), PYTHONWARNINGS='ignore'
     )
@@ -147,7 +154,11 @@ def run(
             if waits and log.stat().st_size:
                 waits, begun = False, now
             due = kill_after is not None and now - begun >= kill_after
-            if due and not waits:
+            if (
+                due
+                and not waits
+                and (not in_writing or count_parts(folder, clock))
+            ):
                 return Ended(None, now - begun, '')
             if now - started > limit:
                 raise UserError(

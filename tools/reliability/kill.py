@@ -4,8 +4,9 @@ python tools/reliability/kill.py --work-dir WORK_DIR [--times 20] [--only NAME]
 
 Trainings, a conversion, a test and the following of a film are begun, ended by
 ``kill -9`` with all their processes, and run again, until each has been killed
-so often. After each kill every file under its final name must be whole; a
-run that comes to its end must leave what an unbroken one left. Written is
+so often; what goes on from where it was, half of the times while a file is
+being written. After each kill every file under its final name must be whole;
+a run that comes to its end must leave what an unbroken one left. Written is
 ``WORK_DIR/reliability/kill.json`` (table.py). The exit status is 1 where
 something was lost.
 """
@@ -76,7 +77,7 @@ class Disturbed:
         """
         shutil.rmtree(self.unbroken, ignore_errors=True)
         shutil.rmtree(self.killed, ignore_errors=True)
-        ended = run(self.job, self.unbroken, None, LIMIT)
+        ended = run(self.job, self.unbroken, LIMIT)
         wrong = faults_in(self.unbroken)
         if ended.status or wrong:
             raise UserError(f'{self.job.part}: {[ended.said, *wrong][-1]}')
@@ -85,7 +86,11 @@ class Disturbed:
     def kill(self) -> bool:
         """Run and kill it once; whether it was still running."""
         moment = self.rng.uniform(0, self.span)
-        ended = run(self.job, self.killed, moment, LIMIT)
+        # A checkpoint is written in a small part of the time, the one that
+        # matters. A film's files are always being written, a test's too
+        # shortly to be caught.
+        in_writing = self.job.goes_on and self.rng.random() < 0.5
+        ended = run(self.job, self.killed, LIMIT, moment, in_writing)
         if ended.status is not None:
             self._look_at_the_end(ended)
             return False
@@ -99,7 +104,7 @@ class Disturbed:
     def finish(self) -> None:
         """Run it to its end, where it is not there."""
         if self.unfinished:
-            self._look_at_the_end(run(self.job, self.killed, None, LIMIT))
+            self._look_at_the_end(run(self.job, self.killed, LIMIT))
 
     def _look_at_the_end(self, ended: Ended) -> None:
         wrong = [f'ended by itself: {ended.said}'] if ended.status else []

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,20 @@ def files_in(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def count_parts(folder: Path) -> int:
-    """How many unfinished files there are."""
-    files = (path for path in folder.rglob('*') if path.is_file())
-    return sum(is_part(path, folder) for path in files)
+def count_parts(folder: Path, since: float = 0.0) -> int:
+    """How many unfinished files there are.
+
+    Args:
+        folder (Path): Where. It may change meanwhile.
+        since (float): Only those that were written to after this time.
+    """
+    count = 0
+    for path in folder.rglob('*'):
+        # What is there now may have been renamed or removed in a moment.
+        with suppress(FileNotFoundError):
+            if is_part(path, folder) and path.is_file():
+                count += path.stat().st_mtime > since
+    return count
 
 
 def faults_in(folder: Path) -> list[str]:
