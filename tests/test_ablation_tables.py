@@ -47,7 +47,6 @@ def leave_test(runs, row, factor=1.0, detects=False):
         folder.mkdir(parents=True)
         write_npz(records, str(folder / DUMP))
         (folder / RESULT).write_text('{}')
-        (folder / 'network.json').write_text(json.dumps(dict(mb=1, ms=2)))
 
 
 def test_rows_that_are_one_training_share_it(tmp_path):
@@ -149,10 +148,12 @@ def test_claims_point_where_the_figures_do(tmp_path):
 
 
 def test_verdicts():
-    assert verdict(Interval(-1, -2, -0.1)) == 'yes'
-    assert verdict(Interval(-1, -2, 0.1)) == 'undecided'
-    assert verdict(Interval(1, 0.1, 2)) == 'no'
-    assert verdict(Interval(1, float('nan'), float('nan'))) == 'not known'
+    assert verdict(Interval(-1, -2, -0.1), 3) == 'yes'
+    assert verdict(Interval(-1, -2, 0.1), 3) == 'undecided'
+    assert verdict(Interval(1, 0.1, 2), 3) == 'no'
+    assert verdict(Interval(1, float('nan'), float('nan')), 3) == 'not known'
+    # The images alone would say yes.
+    assert verdict(Interval(-1, -2, -0.1), 1) == 'not known'
 
 
 def leave_curve(runs, row, accuracies):

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, Optional
 
+import torch
 from ablations.figure9 import figure_lines
 from ablations.runs import Runs, all_ablations
 from ablations.tables import all_tables, row_records
@@ -137,8 +138,8 @@ def describe(runs: Runs, scale: Optional[str], seeds: Any) -> str:
         f'Written by `python tools/ablation.py {words}`: scale '
         f'`{scale or "of the paper"}`, seeds {seeds}; '
         f'{", ".join(said) or "nothing is tested yet"}. Memory: megabytes of '
-        'the weights in float32. Time: one frame, one call, when the tables '
-        'were written.'
+        'the weights in float32. Time: one frame, one call, '
+        f'{torch.get_num_threads()} threads, when the tables were written.'
     )
 
 

@@ -92,7 +92,10 @@ def _last_epochs(better: list[Curve], other: list[Curve]) -> list[str]:
         ]
         found = welch(ends)
         # Here more is better.
-        way = verdict(Interval(-found.value, -found.high, -found.low))
+        way = verdict(
+            Interval(-found.value, -found.high, -found.low),
+            min(map(len, ends)),
+        )
         words.append(
             f'{name} of all maps, with less without identity, last epoch: '
             f"{cell_text(found)} points; points the paper's way: {way}."

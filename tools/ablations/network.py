@@ -1,10 +1,8 @@
 """A network alone: its size and its speed."""
 
 import copy
-import json
 import statistics
 import time
-from pathlib import Path
 
 import torch
 from mmengine.config import Config
@@ -36,11 +34,3 @@ def measure_network(cfg: Config) -> dict[str, float]:
             seconds.append(time.perf_counter() - start)
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     return dict(mb=weights / 1e6, ms=1e3 * statistics.median(seconds[3:]))
-
-
-def network_figures(cfg: Config, folder: Path) -> dict[str, float]:
-    """The same, measured once and kept in the folder of the run."""
-    kept = folder / 'network.json'
-    if not kept.exists():
-        kept.write_text(json.dumps(measure_network(cfg)))
-    return json.loads(kept.read_text())

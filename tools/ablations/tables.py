@@ -20,7 +20,7 @@ from rednet_mm.evaluation.tables import (
     cell_text,
 )
 
-from .network import network_figures
+from .network import measure_network
 from .paper import CHALLENGING, CLAIMS, COMMON, FULL, TABLES, Claim
 from .runs import DUMP, Runs
 
@@ -37,6 +37,12 @@ SHOWN = {
 def read_records(path: Path) -> LandmarkRecords:
     """Predictions of a run; read once."""
     return read_dump(str(path), path.parent.name)
+
+
+@cache
+def network_figures(runs: Runs, row: str) -> dict[str, float]:
+    """Size and speed of a row's network; measured once a table."""
+    return measure_network(runs.rows[row][0][-1].cfg)
 
 
 def row_records(runs: Runs, row: str) -> list[LandmarkRecords]:
@@ -125,20 +131,21 @@ def _figure(
 ) -> Cell:
     """A figure of a row, '' for all frames; no group: of its network."""
     if group is None:
-        stages = runs.tested(row)[0]
-        return network_figures(stages[-1].cfg, runs.folder(stages))[figure]
+        return network_figures(runs, row)[figure]
     if group not in found.comparison.bootstrap:
         return None
     return found.figure(row, figure, group)
 
 
-def verdict(difference: Interval) -> str:
+def verdict(difference: Interval, trainings: int) -> str:
     """Whether a difference of errors points the paper's way.
 
     Args:
         difference (Interval): The better row's less the other's.
+        trainings (int): Of the row that has fewer; one training says
+            nothing about others, however many images it is tested on.
     """
-    if isnan(difference.low):
+    if trainings < 2 or isnan(difference.low):
         return 'not known'
     if difference.high < 0:
         return 'yes'
@@ -166,7 +173,7 @@ def claims_table(runs: Runs) -> Table:
         '; '.join(dict.fromkeys(sentences)) or 'nothing is tested',
         (
             'compared',
-            'the first is better by',
+            'source',
             'points',
             *SHOWN,
             "points the paper's way",
@@ -176,7 +183,7 @@ def claims_table(runs: Runs) -> Table:
         'is better; points: those that both predict. In square brackets: '
         f'{how_sure(numbers)}. The difference of the error over all frames '
         'decides: yes, where its interval is below 0, no, where it is above, '
-        'else undecided.',
+        'else undecided; of one training nothing is known.',
     )
 
 
@@ -191,7 +198,9 @@ def _claim_row(claim: Claim, found: SeedComparison) -> tuple[Cell, ...]:
         )
     main = found.difference(claim.better, claim.other, FULL[0][1])
     points = found.comparison.protocol.points
-    return (claim.about, claim.source, points, *cells, verdict(main))
+    trainings = min(len(places) for places in found.places.values())
+    way = verdict(main, trainings)
+    return (claim.about, claim.source, points, *cells, way)
 
 
 def all_tables(runs: Runs) -> str:
