@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from urllib.error import URLError
 
 import pytest
 
 from rednet_mm.engine.launch import (
+    add_run_arguments,
     check_suffix,
     dump_whole,
     one_sentence_errors,
+    run_config,
 )
 from rednet_mm.errors import UserError
 
@@ -65,3 +68,25 @@ def test_output_is_whole_or_not_there(tmp_path):
     with pytest.raises(TypeError):
         dump_whole(dict(a=object()), str(path))
     assert json.loads(path.read_text()) == dict(a=1)
+
+
+@pytest.mark.parametrize(
+    ('words', 'expected'),
+    [
+        ('', dict(seed=3)),
+        ('--seed 5', dict(seed=5)),
+        ('--deterministic', dict(seed=3, deterministic=True)),
+        ('--seed 0 --deterministic', dict(seed=0, deterministic=True)),
+    ],
+)
+def test_randomness_of_a_run(tmp_path, monkeypatch, words, expected):
+    monkeypatch.setenv('CUBLAS_WORKSPACE_CONFIG', ':16:8')  # put back after
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    path = tmp_path / 'config.py'
+    path.write_text('randomness = dict(seed=3)\n')
+    parser = argparse.ArgumentParser()
+    parser.add_argument('config')
+    add_run_arguments(parser)
+    cfg = run_config(parser.parse_args([str(path), *words.split()]))
+    assert dict(cfg.randomness) == expected
+    assert cfg.run_info['rednet_mm'] and cfg.run_info['numpy']

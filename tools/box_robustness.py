@@ -29,6 +29,7 @@ from rednet_mm.evaluation.box_robustness import (
 from rednet_mm.evaluation.protocol import point_indices, points_name
 from rednet_mm.evaluation.records import predicted_points
 from rednet_mm.evaluation.tables import Table, table_dict, write_table
+from rednet_mm.provenance import describe_run
 
 
 def parse_args() -> argparse.Namespace:
@@ -127,6 +128,7 @@ def write_all(
         checkpoint=args.checkpoint,
         faces=len(errors),
         seed=args.seed,
+        environment=describe_run(),
         tables=list(map(table_dict, tables)),
     )
     texts = {

@@ -32,6 +32,7 @@ from rednet_mm.evaluation.tables import (
     table_dict,
     write_table,
 )
+from rednet_mm.provenance import describe_run
 
 # What may be shown beside the groups of a protocol.
 PARTS = ('video', 'landmark')
@@ -191,6 +192,7 @@ def write_all(
                 protocol=protocol.to_dict(),
                 samples=args.samples,
                 seed=args.seed,
+                environment=describe_run(),
                 tables=list(map(table_dict, tables)),
             )
             text = json.dumps(content, indent=1) + '\n'

@@ -21,7 +21,8 @@ from torch import nn
 from torch._subclasses import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from rednet_mm.engine.launch import describe_run, one_sentence_errors
+from rednet_mm.engine.launch import one_sentence_errors
+from rednet_mm.provenance import describe_run
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 

@@ -108,7 +108,8 @@ def main() -> None:
         if runner.rank == 0:
             print_table(metrics)
             if args.out:
-                dump_whole(metrics, args.out)
+                about = provenance(args, cfg)
+                dump_whole(dict(metrics, provenance=about), args.out)
 
 
 if __name__ == '__main__':

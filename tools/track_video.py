@@ -51,6 +51,7 @@ from rednet_mm.engine.launch import (
     stop_on_sigterm,
 )
 from rednet_mm.errors import UserError
+from rednet_mm.provenance import describe_run
 from rednet_mm.shipped import NAME
 
 SHEET_FRAMES = 12
@@ -272,6 +273,8 @@ def follow(args: argparse.Namespace) -> None:
             source=args.input,
             fps=round(reader.fps, 4),
             config=args.config,
+            weights=args.onnx or args.checkpoint,
+            environment=describe_run(),
             weights=args.onnx or args.checkpoint or NAME,
         )
         log = TrackLog(about, args.json, args.csv)

@@ -17,6 +17,9 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     epoch_seed=dict(type='EpochSeedHook'),
     visualization=dict(type='LandmarkVisualizationHook', enable=False),
+    # Stops a training whose loss or gradient is NaN or infinite.
+    finite_numbers=dict(type='FiniteNumbersHook'),
+    run_record=dict(type='RunRecordHook'),
 )
 # Each process counts batch norm's statistics; they are averaged before they
 # are measured and saved.

@@ -3,20 +3,18 @@
 import argparse
 import os
 import os.path as osp
-import platform
 import re
 import signal
-import subprocess
 import sys
 from contextlib import contextmanager
 from typing import Any, Iterator, Optional
 from urllib.error import URLError
 
-import torch
 from mmengine.config import Config, DictAction
 from mmengine.fileio import dump
 
 from rednet_mm.errors import UserError
+from rednet_mm.provenance import describe_run
 
 
 def existing_config(path: str) -> str:
@@ -56,6 +54,14 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help='settings to override, key=value',
     )
     parser.add_argument(
+        '--seed', type=int, help='of everything that is drawn at random'
+    )
+    parser.add_argument(
+        '--deterministic',
+        action='store_true',
+        help='the same bits from run to run, on a GPU too; slower there',
+    )
+    parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
@@ -82,6 +88,7 @@ def run_config(args: argparse.Namespace) -> Config:
     default = cfg.get('work_dir') or osp.join('work_dirs', name)
     cfg.work_dir = args.work_dir or default
     cfg.run_info = describe_run()
+    _set_randomness(cfg, args)
     if args.show or args.show_dir:
         cfg.default_hooks.visualization.update(
             enable=True,
@@ -93,45 +100,16 @@ def run_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def describe_run() -> dict[str, str]:
-    """Where a run comes from: commit, machine, versions.
-
-    It goes into the config, and with the config into every checkpoint.
-    """
-    root = osp.dirname(osp.dirname(osp.dirname(osp.abspath(__file__))))
-    git = ['git', '-C', root]
-    commit = _output([*git, 'rev-parse', '--short', 'HEAD'])
-    if commit and _output([*git, 'status', '--porcelain']):
-        commit += ' with changes'
-    return dict(
-        commit=commit or 'not in a git checkout',
-        processor=_processor(),
-        threads=str(torch.get_num_threads()),
-        gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else '-',
-        python=platform.python_version(),
-        torch=torch.__version__,
-    )
-
-
-def _output(command: list[str]) -> str:
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        return ''
-    return done.stdout.strip() if done.returncode == 0 else ''
-
-
-def _processor() -> str:
-    try:
-        with open('/proc/cpuinfo') as lines:
-            for line in lines:
-                if line.startswith('model name'):
-                    return line.split(':', 1)[1].strip()
-    except FileNotFoundError:
-        pass
-    return platform.processor() or platform.machine()
+def _set_randomness(cfg: Config, args: argparse.Namespace) -> None:
+    """MMEngine's ``randomness``, as the command line wants it."""
+    wishes = dict(cfg.get('randomness') or {})
+    if args.seed is not None:
+        wishes['seed'] = args.seed
+    if args.deterministic:
+        wishes['deterministic'] = True
+        # cuBLAS reads it when it is first used.
+        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
+    cfg.randomness = wishes
 
 
 @contextmanager

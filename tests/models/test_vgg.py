@@ -316,3 +316,20 @@ def test_bfloat16_stays_close():
     for name, value in full.items():
         # bfloat16 has 8 bits of precision; two dozen layers add up.
         assert half[name].item() == pytest.approx(value.item(), rel=0.05)
+
+
+def test_deterministic_torch_takes_the_same_way_back():
+    # torch's own unpooling refuses to work then.
+    torch.manual_seed(0)
+    stage = UnpoolStage(2, [3], dict(type=StepBatchNorm2d, num_steps=1)).eval()
+    frames = torch.randn(2, 2, 8, 8)
+    code, places = nn.functional.max_pool2d(frames, 2, return_indices=True)
+    expected = stage(code, places)
+    torch.use_deterministic_algorithms(True)
+    try:
+        found = stage(code.requires_grad_(), places)
+        found.sum().backward()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    assert code.grad.abs().min() > 0

@@ -36,11 +36,11 @@ from training_step import (
 
 from rednet_mm.engine.launch import (
     check_suffix,
-    describe_run,
     dump_whole,
     one_sentence_errors,
 )
 from rednet_mm.errors import UserError
+from rednet_mm.provenance import describe_run
 
 MODES = ('plain', 'with_cp')
 

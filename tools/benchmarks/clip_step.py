@@ -16,7 +16,8 @@ from training_step import (
     read_config,
 )
 
-from rednet_mm.engine.launch import describe_run, one_sentence_errors
+from rednet_mm.engine.launch import one_sentence_errors
+from rednet_mm.provenance import describe_run
 
 
 def peak_gib() -> float:

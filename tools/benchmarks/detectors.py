@@ -23,7 +23,8 @@ from data_converters.pts import read_pts
 from rednet_mm.apis import contact_sheet, read_frames
 from rednet_mm.apis.detectors import Calibration
 from rednet_mm.apis.tracker import box_of
-from rednet_mm.engine.launch import describe_run, one_sentence_errors
+from rednet_mm.engine.launch import one_sentence_errors
+from rednet_mm.provenance import describe_run
 
 # A box is that of a face if both cover each other by so much.
 OVERLAP = 0.4

@@ -20,8 +20,9 @@ from mmengine.evaluator import DumpResults
 from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 
-from rednet_mm.engine.launch import describe_run, one_sentence_errors
+from rednet_mm.engine.launch import one_sentence_errors
 from rednet_mm.evaluation import DumpPredictions
+from rednet_mm.provenance import describe_run
 
 EVALUATE = Path(__file__).resolve().parents[1] / 'evaluate.py'
 VIDEOS = 60

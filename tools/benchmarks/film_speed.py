@@ -40,12 +40,12 @@ from rednet_mm.apis import (
     read_frames,
 )
 from rednet_mm.engine.launch import (
-    describe_run,
     dump_whole,
     existing_config,
     one_sentence_errors,
 )
 from rednet_mm.errors import UserError
+from rednet_mm.provenance import describe_run
 
 # Copies of the film across and down, by number of faces.
 GRIDS = {1: (1, 1), 2: (2, 1), 4: (2, 2)}

@@ -27,12 +27,12 @@ from tqdm import tqdm
 from rednet_mm.apis import FaceNetwork, TorchNetwork, read_frames
 from rednet_mm.apis.crops import Cropper, box_of, overlap
 from rednet_mm.engine.launch import (
-    describe_run,
     dump_whole,
     existing_config,
     one_sentence_errors,
 )
 from rednet_mm.errors import UserError
+from rednet_mm.provenance import describe_run
 
 BATCH = 32
 # What of a place may lie on a face and it is still beside it.

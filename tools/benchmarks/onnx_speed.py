@@ -31,10 +31,10 @@ from rednet_mm.apis import FaceNetwork, OnnxNetwork, TorchNetwork
 from rednet_mm.apis.onnx_export import export_onnx
 from rednet_mm.engine.launch import (
     check_suffix,
-    describe_run,
     dump_whole,
     one_sentence_errors,
 )
+from rednet_mm.provenance import describe_run
 
 # Frames before the clock runs: memory is laid out, code compiled.
 WARM_UP = 3

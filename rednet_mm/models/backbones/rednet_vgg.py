@@ -57,12 +57,18 @@ class UnpoolStage(BaseModule):
             indices (Tensor): Where the pooling found each maximum, shape
                 (N, in, H, W), places in a plane of 2H x 2W.
         """
-        unpool = _unpool if torch.onnx.is_in_onnx_export() else F.max_unpool2d
+        own = (
+            torch.onnx.is_in_onnx_export()
+            # torch refuses its own then: with places that come twice, which
+            # poolings that do not overlap never give, order would decide.
+            or torch.are_deterministic_algorithms_enabled()
+        )
+        unpool = _unpool if own else F.max_unpool2d
         return self.convs(unpool(x, indices, [2, 2]))
 
 
 def _unpool(x: Tensor, indices: Tensor, size: Sequence[int]) -> Tensor:
-    """``F.max_unpool2d``, which ONNX does not have, by what it has."""
+    """``F.max_unpool2d``, which neither ONNX nor deterministic torch has."""
     n, c, h, w = x.shape
     h, w = size[0] * h, size[1] * w
     flat = x.new_zeros(n, c, h * w)
