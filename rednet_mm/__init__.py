@@ -13,18 +13,18 @@
 ``structures``            the frozen states that go in and come out
 ========================  =====================================================
 
-Importing the package registers its modules in MMPose's registries and tells
-torch which classes an mmengine checkpoint may hold, and MMEngine how to read
-safetensors files. It does nothing else.
+Importing the package registers its modules in MMPose's registries, tells
+torch which classes an mmengine checkpoint may hold, and makes MMEngine load
+local checkpoints, safetensors among them, with our checks. It does nothing else.
 """
 
 from rednet_mm import codecs, datasets, engine, evaluation, models
+from rednet_mm.checkpoint_loader import use_own_loader
 from rednet_mm.checkpoint_safety import allow_mmengine_checkpoints
-from rednet_mm.tensor_files import register_safetensors
 from rednet_mm.version import __version__
 
 allow_mmengine_checkpoints()
-register_safetensors()
+use_own_loader()
 
 __all__ = [
     '__version__',

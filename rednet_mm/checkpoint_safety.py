@@ -32,6 +32,14 @@ from mmengine.utils import digit_version
 from numpy.core import multiarray
 from torch import Tensor, nn
 
+from rednet_mm.checkpoint_faults import (
+    check_content,
+    check_names,
+    check_values,
+    reason,
+    refuse_damaged,
+    unreadable,
+)
 from rednet_mm.errors import UserError
 from rednet_mm.tensor_files import SUFFIX, read_safetensors
 
@@ -132,19 +140,14 @@ def read_checkpoint(
         raise FileNotFoundError(f'{path} does not exist; {cure}')
     if path.endswith(SUFFIX):
         return read_safetensors(path)
+    refuse_damaged(path)
     try:
         loaded = torch.load(
             path, map_location='cpu', weights_only=LOADS_WEIGHTS_ONLY
         )
     except UNREADABLE as error:
-        raise UserError(
-            f'{path} is not a whole checkpoint, or holds more than weights '
-            f'({_reason(error)}); use another copy of it'
-        ) from error
-    if not isinstance(loaded, dict):
-        raise UserError(
-            f'{path} holds a {type(loaded).__name__}, not weights; {cure}'
-        )
+        raise UserError(unreadable(path, error)) from error
+    check_content(path, loaded, cure)
     return loaded
 
 
@@ -160,7 +163,7 @@ def _download(address: str, cure: str) -> dict:
             return CheckpointLoader.load_checkpoint(address, 'cpu', 'silent')
     except (OSError, HTTPException) as error:
         raise UserError(
-            f'{address} cannot be downloaded ({_reason(error)}); {cure}'
+            f'{address} cannot be downloaded ({reason(error)}); {cure}'
         ) from error
     except UNREADABLE as error:
         if isinstance(error, KeyError) and error.args == (name,):
@@ -174,7 +177,7 @@ def _download(address: str, cure: str) -> dict:
             ) from error
         raise UserError(
             f'{address} did not arrive whole, or holds more than weights '
-            f'({_reason(error)}); delete its file in '
+            f'({reason(error)}); delete its file in '
             f'{osp.join(torch.hub.get_dir(), "checkpoints")} to download it '
             'again'
         ) from error
@@ -200,18 +203,13 @@ def _cautious() -> Iterator[None]:
             os.environ[name] = before
 
 
-def _reason(error: BaseException) -> str:
-    reason = getattr(error, 'reason', None) or error
-    return (str(reason) or type(error).__name__).splitlines()[0]
-
-
 def weights_in(loaded: Mapping[str, Any]) -> dict[str, Tensor]:
     """The tensors of a checkpoint by name, as mmengine names them."""
     weights = loaded.get('state_dict', loaded)
     return {
         re.sub(r'^module\.', '', name): value
         for name, value in weights.items()
-        if isinstance(value, Tensor)
+        if isinstance(name, str) and isinstance(value, Tensor)
     }
 
 
@@ -394,7 +392,29 @@ def check_checkpoint(
     """
     weights = weights_in(read_checkpoint(path))
     network: Any = model.module if is_model_wrapper(model) else model
+    check_weights(network, weights, path, purpose)
+
+
+def check_weights(
+    network: nn.Module,
+    weights: Mapping[str, Tensor],
+    path: str,
+    purpose: str,
+) -> None:
+    """As :func:`check_checkpoint`, of weights that have been read.
+
+    Args:
+        network (nn.Module): That will take them.
+        weights (Mapping[str, Tensor]): Tensors by name.
+        path (str): Where they come from, for the message.
+        purpose (str): As there.
+
+    Raises:
+        UserError: if they do not fit, or are no numbers.
+    """
     found = compare(network, weights)
+    known = found.loaded + found.resized + found.unfit
+    check_names(path, known, weights, found.own)
     wrong = found.missing + found.unfit
     if purpose == 'resume':
         wrong += found.extended + found.resized + found.restepped
@@ -413,3 +433,4 @@ def check_checkpoint(
             'missing, of another shape or left over, for instance '
             f'{wrong[0]}; {CURES[purpose]}'
         )
+    check_values(path, weights, found.loaded)

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Union
 
-from mmengine.runner import CheckpointLoader
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
@@ -89,15 +88,3 @@ def _numbered(metainfo: dict[str, Any]) -> dict[str, Any]:
         else value
         for name, value in metainfo.items()
     }
-
-
-def register_safetensors() -> None:
-    """Have MMEngine read local files of this suffix, wherever it loads."""
-    CheckpointLoader.register_scheme(
-        rf'(?!\w+://).*\{SUFFIX}$', load_from_safetensors, force=True
-    )
-
-
-def load_from_safetensors(filename: str, map_location: Any = None) -> dict:
-    """The backend of :func:`register_safetensors`."""
-    return read_safetensors(filename)

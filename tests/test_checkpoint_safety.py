@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
 import torch
+from builders import build_model, tiny_model_cfg
 from mmengine.logging import HistoryBuffer, MessageHub
-from mmengine.runner import save_checkpoint
+from mmengine.runner import load_checkpoint, save_checkpoint
 from torch import nn
 
 from rednet_mm.checkpoint_safety import (
     allow_mmengine_checkpoints,
     check_checkpoint,
 )
+from rednet_mm.errors import UserError
 
 
 @pytest.fixture
@@ -82,8 +85,13 @@ def test_system_call_is_refused(tmp_path):
     torch.save(dict(state_dict={}, evil=evil), path)
     with pytest.raises(pickle.UnpicklingError):
         torch.load(path, weights_only=True)
-    with pytest.raises(ValueError, match='not a whole checkpoint'):
+    with pytest.raises(UserError) as caught:
         check_checkpoint(nn.Linear(3, 2), str(path))
+    assert str(caught.value) == (
+        f'{path} asks for posix.system when it is loaded, which is more than '
+        'weights, and was refused; use a checkpoint from a source that you '
+        'trust'
+    )
     assert not marker.exists()
     # The attack itself works: without the guard the marker appears.
     pickle.loads(pickle.dumps(evil))
@@ -132,7 +140,7 @@ def test_getattr_attack_is_one_sentence_for_the_user(tmp_path):
     path = tmp_path / 'evil.pth'
     evil = Call(getattr, HistoryBuffer, '__init__')
     torch.save(dict(state_dict={}, evil=evil), path)
-    with pytest.raises(ValueError, match='not a whole checkpoint'):
+    with pytest.raises(UserError, match="asks for '__init__' on .* refused"):
         check_checkpoint(nn.Linear(3, 2), str(path))
 
 
@@ -169,15 +177,152 @@ def test_checkpoint_of_another_architecture(checkpoint):
     message = str(caught.value)
     assert message.startswith(f'{checkpoint} does not fit the config: 2 ')
     assert 'for instance weight' in message
-    with pytest.raises(ValueError, match='for instance 0.weight'):
+
+
+def test_checkpoint_of_another_project(checkpoint):
+    with pytest.raises(UserError) as caught:
         check_checkpoint(nn.Sequential(nn.Linear(3, 2)), str(checkpoint))
+    assert str(caught.value) == (
+        f'{checkpoint} is of another network: none of its 2 weights is '
+        'known, for instance weight where the config has 0.weight; name a '
+        'checkpoint of this project'
+    )
 
 
-def test_file_of_no_weights_at_all(tmp_path):
-    path = tmp_path / 'list.pth'
-    torch.save([1, 2, 3], path)
-    with pytest.raises(ValueError, match=r'list\.pth'):
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        ([1, 2, 3], ' holds a list, not weights; '),
+        (None, ' holds a NoneType, not weights; '),
+        (dict(state_dict=[1]), ' holds a list, not weights; '),
+        (dict(state_dict={}), ' holds no weights; '),
+        (dict(weight='heavy', bias=2, epoch=3), ' holds no weights; '),
+        ({1: torch.ones(1)}, ' holds no weights; '),
+    ],
+)
+def test_file_of_no_weights_at_all(tmp_path, content, words):
+    path = tmp_path / 'other.pth'
+    torch.save(content, path)
+    with pytest.raises(UserError) as caught:
         check_checkpoint(nn.Linear(3, 2), str(path))
+    assert str(caught.value).startswith(f'{path}{words}')
+
+
+def shell(shape):
+    """A tensor without values."""
+    return torch.empty(shape, device='meta')
+
+
+@pytest.mark.parametrize(
+    'bias',
+    [
+        torch.tensor([0.0, float('nan')]),
+        torch.tensor([float('-inf'), 0.0]),
+        shell(2),
+        torch.ones(2).to_sparse(),
+    ],
+    ids=['nan', 'infinite', 'shell', 'sparse'],
+)
+def test_weights_that_are_no_numbers(tmp_path, bias):
+    path = tmp_path / 'spoilt.pth'
+    torch.save(dict(weight=torch.ones(2, 3), bias=bias), path)
+    with pytest.raises(UserError) as caught:
+        check_checkpoint(nn.Linear(3, 2), str(path))
+    assert str(caught.value) == (
+        f'{path} holds NaN or infinity in 1 of its weights, for instance '
+        'bias; use an earlier checkpoint of that training, or another copy'
+    )
+    # What the network does not take may be anything: masks, for instance.
+    model = nn.Linear(3, 2, bias=False)
+    check_checkpoint(model, str(path))
+
+
+def test_one_bit_turned_is_noticed(tmp_path):
+    path = tmp_path / 'turned.pth'
+    model = nn.Linear(16, 16)
+    torch.save(model.state_dict(), path)
+    content = bytearray(path.read_bytes())
+    place = content.index(model.weight.detach().numpy().tobytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    # torch itself says nothing.
+    loaded = torch.load(path, weights_only=True)
+    assert not torch.equal(loaded['weight'], model.weight)
+    with pytest.raises(UserError, match='differs from its checksum'):
+        check_checkpoint(model, str(path))
+
+
+def test_compressed_file_is_refused(tmp_path):
+    plain, path = tmp_path / 'plain.pth', tmp_path / 'small.pth'
+    torch.save(dict(weight=torch.zeros(1000, 1000)), plain)
+    with (
+        zipfile.ZipFile(plain) as source,
+        zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as target,
+    ):
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
+    # 4 MB that take 6 kB.
+    assert path.stat().st_size < 10_000
+    with pytest.raises(UserError, match=r'small\.pth is compressed'):
+        check_checkpoint(nn.Linear(1000, 1000), str(path))
+
+
+@pytest.fixture(scope='module')
+def estimator():
+    return build_model(tiny_model_cfg())
+
+
+def evil(path, _):
+    torch.save(dict(state_dict={}, evil=Call(os.system, 'true')), path)
+
+
+def cut(path, state):
+    torch.save(state, path)
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def foreign(path, state):
+    torch.save({f'net.{name}': value for name, value in state.items()}, path)
+
+
+def spoilt(path, state):
+    torch.save(
+        dict(state, **{'head.final.reg.bias': torch.full((68,), torch.nan)}),
+        path,
+    )
+
+
+def deeper(path, state):
+    more = {
+        name.replace('layer1.1', 'layer1.2'): value
+        for name, value in state.items()
+        if 'layer1.1' in name
+    }
+    torch.save(dict(state_dict=dict(state, **more)), path)
+
+
+@pytest.mark.parametrize(
+    ('damage', 'words'),
+    [
+        (evil, 'asks for posix.system'),
+        (cut, 'is not a whole checkpoint'),
+        (foreign, 'none of its'),
+        (spoilt, 'holds NaN or infinity in 1'),
+        (deeper, 'does not fit the config'),
+    ],
+)
+def test_mmengines_own_way_says_the_same(tmp_path, estimator, damage, words):
+    # So does MMPoseInferencer, which loads by it.
+    path = tmp_path / 'epoch_1.pth'
+    before = {k: v.clone() for k, v in estimator.state_dict().items()}
+    damage(path, before)
+    with pytest.raises(UserError) as caught:
+        load_checkpoint(estimator, str(path))
+    message = str(caught.value)
+    assert message.startswith(f'{path}') and words in message
+    assert '\n' not in message
+    after = estimator.state_dict()
+    assert all(torch.equal(after[name], before[name]) for name in before)
 
 
 def test_fitting_checkpoints_pass(checkpoint, tmp_path):

@@ -9,7 +9,13 @@ from mmpose.models.pose_estimators import TopdownPoseEstimator
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from rednet_mm.checkpoint_safety import CLASSIFIER, compare, in_modules
+from rednet_mm.checkpoint_loader import file_of
+from rednet_mm.checkpoint_safety import (
+    CLASSIFIER,
+    check_weights,
+    compare,
+    in_modules,
+)
 from rednet_mm.errors import UserError
 from rednet_mm.structures import RecurrentState, StepResult
 
@@ -330,27 +336,35 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
             self._loads_strictly = False
 
     def _load_from_state_dict(
-        self, state_dict: dict, prefix: str, *args: Any
+        self, state_dict: dict, prefix: str, metadata: dict, *args: Any
     ) -> None:
         # mmengine comes here by itself, with a copy of the dictionary too.
         if not self._loads_strictly:
-            _bridge_stages(self, state_dict, prefix)
-        super()._load_from_state_dict(state_dict, prefix, *args)
+            _bridge_stages(self, state_dict, prefix, file_of(metadata))
+        super()._load_from_state_dict(state_dict, prefix, metadata, *args)
 
 
-def _bridge_stages(model: Any, state_dict: dict, prefix: str) -> None:
+def _bridge_stages(
+    model: Any, state_dict: dict, prefix: str, path: Optional[str]
+) -> None:
     """Make a checkpoint of another stage one that fits, and say how.
 
     What the checkpoint lacks is put into ``state_dict`` as it is in the
     model, what the model lacks is taken out.
+
+    Raises:
+        UserError: if the weights are from a file and of another network.
     """
     given = {
         name.removeprefix(prefix): value
         for name, value in state_dict.items()
         if name.startswith(prefix)
+        and isinstance(value, Tensor)
         # Mean and deviation of the pixels come with the config.
         and not name.startswith(f'{prefix}data_preprocessor.')
     }
+    if path:
+        check_weights(model, given, path, 'load')
     found = compare(model, given)
     fresh = found.fresh_modules
     unused = [

@@ -77,6 +77,15 @@ def inferencer(weights):
     return REDNetInferencer(*weights, device='cpu', det_model='whole_image')
 
 
+@pytest.mark.parametrize('kind', [MMPoseInferencer, REDNetInferencer])
+def test_weights_of_another_network_are_refused(weights, tmp_path, kind):
+    path = tmp_path / 'other.pth'
+    torch.save({'net.weight': torch.ones(1)}, path)
+    with pytest.raises(UserError) as caught:
+        kind(weights[0], str(path), device='cpu', det_model='whole_image')
+    assert str(caught.value).startswith(f'{path} is of another network: ')
+
+
 @pytest.fixture
 def film(tmp_path):
     rng = np.random.default_rng(0)

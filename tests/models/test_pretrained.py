@@ -267,7 +267,11 @@ def test_damaged_or_missing_file_is_one_sentence(files, tmp_path):
         (tmp_path / 'none.pth', 'does not exist', 'init_cfg.checkpoint'),
         (cut, 'is not a whole checkpoint', 'use another copy'),
         (numbers, 'holds a list, not weights', 'init_cfg=None'),
-        (infected, 'not finite, for instance in layer3.1.conv2', 'copy'),
+        (
+            infected,
+            'NaN or infinity in 1 of its weights, for instance layer3.1.conv2',
+            'copy',
+        ),
     ):
         net = build()
         before = net.conv1.weight.clone()

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
-import torch
 from torch import Tensor
 
+from rednet_mm.checkpoint_faults import check_values
 from rednet_mm.checkpoint_safety import (
     Comparison,
     compare,
@@ -116,12 +116,7 @@ def load_pretrained(
         for name in found.loaded
         if _first(name) not in broken
     }
-    for name, value in chosen.items():
-        if not torch.isfinite(value).all():
-            raise UserError(
-                f'{checkpoint} holds values that are not finite, for '
-                f'instance in {name}; use another copy of it'
-            )
+    check_values(checkpoint, weights, chosen)
     net.load_state_dict(chosen, strict=False)
     own = net.state_dict()
     return PretrainedReport(
