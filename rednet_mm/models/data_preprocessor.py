@@ -34,9 +34,14 @@ class ClipDataPreprocessor(PoseDataPreprocessor):
             ``data_samples``, a flat list.
 
         Raises:
-            UserError: if clips of one batch differ in length or size.
+            UserError: if a batch is empty, or its clips differ in length or
+                size.
         """
         inputs = data['inputs']
+        if not len(inputs):
+            raise UserError(
+                'a batch holds no frames; a sampler must give at least one'
+            )
         if inputs[0].dim() == 3:
             return super().forward(data, training)
         if len({tuple(clip.shape) for clip in inputs}) > 1:

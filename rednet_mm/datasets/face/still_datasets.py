@@ -9,6 +9,7 @@ from mmpose.datasets.datasets.face import AFLWDataset, Face300WDataset
 from mmpose.registry import DATASETS
 
 from rednet_mm.datasets.metainfo import FACE_68
+from rednet_mm.datasets.sound_faces import SoundFaces
 from rednet_mm.datasets.unreadable import (
     TRIES,
     UnreadableFiles,
@@ -17,7 +18,7 @@ from rednet_mm.datasets.unreadable import (
 )
 
 
-class GoRoundUnreadable(BaseDataset):
+class GoRoundUnreadable(SoundFaces):
     """An image that cannot be read stops no training.
 
     Another one, chosen at random, takes its place; the first to meet it,

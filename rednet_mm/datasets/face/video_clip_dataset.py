@@ -15,6 +15,7 @@ from mmpose.registry import DATASETS
 
 from rednet_mm.datasets.clip_sampling import sample_clip
 from rednet_mm.datasets.metainfo import FACE_68
+from rednet_mm.datasets.sound_faces import SoundFaces
 from rednet_mm.datasets.unreadable import (
     TRIES,
     UnreadableFiles,
@@ -37,7 +38,7 @@ TRACK_KEYS = (
 
 
 @DATASETS.register_module()
-class VideoClipDataset(Face300VWDataset):
+class VideoClipDataset(SoundFaces, Face300VWDataset):
     """Faces in videos, from the JSON of our converters.
 
     A track is one face of one video, frames in order; a still is a track of
@@ -75,9 +76,10 @@ class VideoClipDataset(Face300VWDataset):
 
     Raises:
         FileNotFoundError: if there is no annotation file.
-        UserError: if no video is as long as a clip, or a face is there
-            twice in a frame; from an item, if a frame (testing) or nearly
-            everything (training) cannot be read.
+        UserError: if there are no faces, one has an empty box or is there
+            twice in a frame, or no video is as long as a clip; from an item,
+            if a frame (testing) or nearly everything (training) cannot be
+            read.
     """
 
     METAINFO: dict = FACE_68
