@@ -17,11 +17,9 @@ from typing import Any
 
 import yaml
 
-from rednet_mm.engine.launch import (
-    describe_run,
-    one_sentence_errors,
-)
+from rednet_mm.engine.launch import one_sentence_errors
 from rednet_mm.errors import UserError
+from rednet_mm.provenance import describe_run
 from rednet_mm.shipped import ShippedModel, shipped_model
 
 ROOT = Path(__file__).resolve().parents[1]

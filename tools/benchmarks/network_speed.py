@@ -38,10 +38,10 @@ from rednet_mm.apis import OnnxNetwork, TorchNetwork
 from rednet_mm.apis.onnx_export import export_onnx
 from rednet_mm.engine.launch import (
     check_suffix,
-    describe_run,
     dump_whole,
     one_sentence_errors,
 )
+from rednet_mm.provenance import describe_run
 from rednet_mm.shipped import NAME
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'

@@ -28,8 +28,9 @@ from mmengine.config import Config
 from network_speed import Call, by_pytorch, in_turns
 
 from rednet_mm.apis import shipped_network
-from rednet_mm.engine.launch import describe_run, one_sentence_errors
+from rednet_mm.engine.launch import one_sentence_errors
 from rednet_mm.errors import UserError
+from rednet_mm.provenance import describe_run
 from rednet_mm.shipped import shipped_model
 
 TOOLS = Path(__file__).resolve().parents[1]

@@ -42,10 +42,10 @@ from training_step import (
 
 from rednet_mm.engine.launch import (
     check_suffix,
-    describe_run,
     dump_whole,
     one_sentence_errors,
 )
+from rednet_mm.provenance import describe_run
 
 Step = Callable[[], Any]
 

@@ -17,8 +17,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from rednet_mm.engine.launch import describe_run, dump_whole
+from rednet_mm.engine.launch import dump_whole
 from rednet_mm.errors import UserError
+from rednet_mm.provenance import describe_run
 
 FOLDER = 'reliability'
 
