@@ -273,7 +273,6 @@ def follow(args: argparse.Namespace) -> None:
             source=args.input,
             fps=round(reader.fps, 4),
             config=args.config,
-            weights=args.onnx or args.checkpoint,
             environment=describe_run(),
             weights=args.onnx or args.checkpoint or NAME,
         )
