@@ -146,6 +146,8 @@ class VideoClipDataset(SoundFaces, Face300VWDataset):
                 for video in self.coco.dataset.get('videos', [])
             }
         info = super().parse_data_info(raw_data_info)
+        if info is None:
+            return None
         image = raw_data_info['raw_img_info']
         annotation = raw_data_info['raw_ann_info']
         video, frame = image.get('video_id'), image.get('frame_id', 0)
