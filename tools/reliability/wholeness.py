@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -45,12 +46,14 @@ def count_parts(folder: Path, since: float = 0.0) -> int:
         folder (Path): Where. It may change meanwhile.
         since (float): Only those that were written to after this time.
     """
+    # What is there now may have been renamed or removed in a moment: unlike
+    # rglob, walk does not mind.
     count = 0
-    for path in folder.rglob('*'):
-        # What is there now may have been renamed or removed in a moment.
-        with suppress(FileNotFoundError):
-            if is_part(path, folder) and path.is_file():
-                count += path.stat().st_mtime > since
+    for root, _, names in os.walk(folder):
+        for path in (Path(root, name) for name in names):
+            with suppress(FileNotFoundError):
+                if is_part(path, folder):
+                    count += path.stat().st_mtime > since
     return count
 
 
