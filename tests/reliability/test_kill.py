@@ -17,9 +17,9 @@ import torch
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / 'tools' / 'reliability'))
 
-from jobs import Job, run  # noqa: E402
 from kill import Disturbed, disturb  # noqa: E402
 from rows import read_rows  # noqa: E402
+from running import Job, run  # noqa: E402
 from wholeness import (  # noqa: E402
     count_parts,
     differences,

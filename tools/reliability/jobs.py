@@ -1,21 +1,15 @@
 """The work that is disturbed: small, but by the tools that users run."""
 
-import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from wholeness import count_parts, other_bytes, other_training
+from running import ROOT, Job, environment
+from wholeness import other_bytes, other_training
 
 from rednet_mm.errors import UserError
-
-ROOT = Path(__file__).resolve().parents[2]
 
 # Three epochs of narrow networks on drawn videos.
 CLIPS = """\
@@ -66,119 +60,27 @@ test_dataloader = val_dataloader
 
 
 @dataclass(frozen=True)
-class Job:
-    """A command, and what must be true of what it leaves.
+class Material:
+    """What the jobs work upon.
 
     Args:
-        part (str): What it is.
-        command (Callable): Its words, given the folder for what it leaves.
-        goes_on (bool): Whether it goes on from what a killed run left. If
-            not, the files of the run before stay beside it, and must.
-        other (Callable): Given the folder of an unbroken run, that of the
-            disturbed one, and whether the latter has come to its end:
-            what is not the same, a sentence each.
-        same (str): What is compared then.
-        speaks (bool): Whether its first word says that the work begins.
+        source (Path): Drawn videos in the layout of 300-VW.
+        data (Path): The same, converted.
+        clips (Path): Config of a training on their clips.
+        stills (Path): Config of one on their frames.
+        weights (Path): Of the former's last epoch, when it has run.
     """
 
-    part: str
-    command: Callable[[Path], list[str]]
-    goes_on: bool
-    other: Callable[[Path, Path, bool], list[str]]
-    same: str
-    speaks: bool = True
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a run ended.
-
-    Args:
-        status (int, optional): Its exit status; None where it was killed.
-        seconds (float): From its first word on.
-        said (str): Its last line.
-    """
-
-    status: int | None
-    seconds: float
-    said: str
+    source: Path
+    data: Path
+    clips: Path
+    stills: Path
+    weights: Path
 
 
 def tool(script: str, *words: object) -> list[str]:
     """The words of a command of this repository."""
     return [sys.executable, str(ROOT / script), *map(str, words)]
-
-
-def run(
-    job: Job,
-    folder: Path,
-    limit: float,
-    kill_after: float | None = None,
-    in_writing: bool = False,
-) -> Ended:
-    """Run a job, and kill it with all its processes after some time.
-
-    Args:
-        job (Job): The job.
-        folder (Path): For what it leaves; its words go beside it.
-        limit (float): Seconds after which it hangs.
-        kill_after (float, optional): Seconds from its first word on.
-        in_writing (bool): Whether the kill then waits until a file is being
-            written. Defaults to False.
-
-    Raises:
-        UserError: if it hangs.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    log = folder.with_suffix('.log')
-    clock = time.time()
-    environment = dict(
-        os.environ, PYTHONPATH=str(ROOT), PYTHONWARNINGS='ignore'
-    )
-    # Sums depend on the number of threads.
-    environment.setdefault('OMP_NUM_THREADS', '1')
-    with log.open('wb') as words:
-        process = subprocess.Popen(
-            job.command(folder),
-            stdout=words,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            cwd=folder.parent,
-            start_new_session=True,
-        )
-    begun = started = time.monotonic()
-    waits = job.speaks
-    try:
-        while process.poll() is None:
-            now = time.monotonic()
-            if waits and log.stat().st_size:
-                waits, begun = False, now
-            due = kill_after is not None and now - begun >= kill_after
-            if (
-                due
-                and not waits
-                and (not in_writing or count_parts(folder, clock))
-            ):
-                return Ended(None, now - begun, '')
-            if now - started > limit:
-                raise UserError(
-                    f'{job.part} has not ended after {limit:.0f} seconds; '
-                    f'look into {log}'
-                )
-            time.sleep(0.002)
-        seconds = time.monotonic() - begun
-    finally:
-        # A process that has ended may have left workers.
-        kill_group(process)
-    last = log.read_text(errors='replace').strip().splitlines()[-1:]
-    return Ended(process.returncode, seconds, ''.join(last))
-
-
-def kill_group(process: subprocess.Popen) -> None:
-    """kill -9 a process and those that it started."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def call(command: list[str]) -> None:
@@ -187,73 +89,70 @@ def call(command: list[str]) -> None:
     Raises:
         UserError: if it fails.
     """
-    environment = dict(os.environ, PYTHONPATH=str(ROOT))
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True
+        command, env=environment(), capture_output=True, text=True
     )
     if done.returncode:
         raise UserError(f'{command[1]} failed: {done.stderr[-500:]}')
 
 
-def prepare(work: Path) -> dict[str, Job]:
-    """Draw and convert the videos; the jobs upon them, by short names.
+def conversion(source: Path, target: Path) -> list[str]:
+    """The command that converts the drawn videos."""
+    return tool(
+        'data_converters/convert_300vw.py',
+        *(source, target, '--protocol', 'csv'),
+        *('--subjects', source / 'subjects.csv'),
+    )
+
+
+def prepare(work: Path) -> Material:
+    """Draw and convert the videos, and write the configs.
 
     Args:
-        work (Path): Gets ``material``.
+        work (Path): Gets ``material``; what is complete there is used.
     """
-    material = work / 'material'
-    source, data = material / 'source', material / 'data'
+    folder = work / 'material'
+    source, data = folder / 'source', folder / 'data'
     call(
         tool(
             'data_converters/make_tiny_300vw.py',
             *(source, '--videos', 12, '--frames', 60, '--size', 96),
         )
     )
-    convert = partial(tool, 'data_converters/convert_300vw.py', source)
-    protocol = ('--protocol', 'csv', '--subjects', source / 'subjects.csv')
-    call(convert(data, *protocol))
+    call(conversion(source, data))
+    configs = {}
     for name, text, base in (
         ('clips', CLIPS, 'rednet_r18_tiny300vw.py'),
         ('stills', STILLS, 'rednet_r18_faces.py'),
     ):
+        configs[name] = folder / f'{name}.py'
         base = str(ROOT / 'configs' / base)
-        text = text.format(base=base, data=str(data))
-        (material / f'{name}.py').write_text(text)
-    clips = material / 'clips.py'
+        configs[name].write_text(text.format(base=base, data=str(data)))
     weights = work / 'clips' / 'unbroken' / 'epoch_3.pth'
+    return Material(source, data, **configs, weights=weights)
 
-    def train(config: Path, *words: str) -> Callable[[Path], list[str]]:
-        return lambda folder: tool(
-            'tools/train.py',
-            *(config, '--work-dir', folder, '--resume', *words),
-        )
 
-    def ended(unbroken: Path, folder: Path, finished: bool) -> list[str]:
-        return other_training(unbroken, folder) if finished else []
-
-    def results(unbroken: Path, folder: Path, finished: bool) -> list[str]:
-        # Logs of the runs, with times in them, are in a folder beside.
-        return other_bytes(unbroken / 'out', folder / 'out', finished)
-
+def jobs_upon(material: Material) -> dict[str, Job]:
+    """All jobs by short names; the first makes the weights for the last."""
     return dict(
         clips=Job(
             'training on clips, identity with dropout',
-            train(clips),
+            _training(material.clips),
             True,
-            ended,
+            _other_end,
             'weights, optimizer, schedules and best checkpoint, bit by bit',
         ),
         stills=Job(
             'training on stills, augmented, bfloat16, averaged weights',
-            train(material / 'stills.py', '--amp'),
+            _training(material.stills, '--amp'),
             True,
-            ended,
+            _other_end,
             'weights, their average, optimizer, schedules and best '
             'checkpoint, bit by bit',
         ),
         conversion=Job(
             'conversion with extraction of frames',
-            lambda folder: convert(folder, *protocol),
+            lambda folder: conversion(material.source, folder),
             True,
             other_bytes,
             'all bytes',
@@ -261,32 +160,55 @@ def prepare(work: Path) -> dict[str, Job]:
         ),
         test=Job(
             'test with dump',
-            lambda folder: tool(
-                'tools/test.py',
-                *(clips, weights, '--work-dir', folder / 'logs'),
-                *('--dump', folder / 'out' / 'predictions.npz'),
-                *('--out', folder / 'out' / 'metrics.json'),
-            ),
+            _test(material),
             False,
-            results,
+            _other_results,
             'all bytes of dump and figures',
         ),
         film=Job(
             'following a face through a film',
-            lambda folder: tool(
-                'tools/track_video.py',
-                *(source / '010' / 'vid.avi', '--config', clips),
-                *('--checkpoint', weights),
-                *('--start-pts', source / '010' / 'annot' / '000001.pts'),
-                # Three epochs make no sure network.
-                *('--tracker', 'min_score=-1', 'max_spread=1000'),
-                *('--out', folder / 'out' / 'film.mp4'),
-                *('--json', folder / 'out' / 'film.json'),
-                *('--csv', folder / 'out' / 'film.csv'),
-                *('--sheet', folder / 'out' / 'sheet.png'),
-            ),
+            _film(material),
             False,
-            results,
+            _other_results,
             'all bytes of JSON, CSV, film and sheet',
         ),
     )
+
+
+def _training(config: Path, *words: str) -> Callable[[Path], list[str]]:
+    return lambda folder: tool(
+        'tools/train.py', config, '--work-dir', folder, '--resume', *words
+    )
+
+
+def _test(material: Material) -> Callable[[Path], list[str]]:
+    return lambda folder: tool(
+        'tools/test.py',
+        *(material.clips, material.weights, '--work-dir', folder / 'logs'),
+        *('--dump', folder / 'out' / 'predictions.npz'),
+        *('--out', folder / 'out' / 'metrics.json'),
+    )
+
+
+def _film(material: Material) -> Callable[[Path], list[str]]:
+    video = material.source / '010'
+    return lambda folder: tool(
+        'tools/track_video.py',
+        *(video / 'vid.avi', '--start-pts', video / 'annot' / '000001.pts'),
+        *('--config', material.clips, '--checkpoint', material.weights),
+        # Three epochs make no sure network.
+        *('--tracker', 'min_score=-1', 'max_spread=1000'),
+        *('--out', folder / 'out' / 'film.mp4'),
+        *('--json', folder / 'out' / 'film.json'),
+        *('--csv', folder / 'out' / 'film.csv'),
+        *('--sheet', folder / 'out' / 'sheet.png'),
+    )
+
+
+def _other_end(unbroken: Path, folder: Path, finished: bool) -> list[str]:
+    return other_training(unbroken, folder) if finished else []
+
+
+def _other_results(unbroken: Path, folder: Path, finished: bool) -> list[str]:
+    # Logs of the runs, with times in them, are in a folder beside.
+    return other_bytes(unbroken / 'out', folder / 'out', finished)

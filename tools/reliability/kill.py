@@ -18,8 +18,9 @@ import sys
 import time
 from pathlib import Path
 
-from jobs import Ended, Job, prepare, run
+from jobs import jobs_upon, prepare
 from rows import Row, write_rows
+from running import Ended, Job, run
 from tqdm import tqdm
 from wholeness import count_parts, faults_in
 
@@ -150,7 +151,7 @@ def main() -> None:
         if args.times < 1:
             raise UserError('--times is 1 or more')
         work = Path(args.work_dir).resolve()
-        jobs = prepare(work)
+        jobs = jobs_upon(prepare(work))
         rows = []
         for name, job in jobs.items():
             rng = random.Random(f'{args.seed} {name}')
