@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rednet_mm.errors import UserError
+from rednet_mm.files import whole
 
 SUFFIX = '.safetensors'
 
@@ -72,12 +73,9 @@ def write_safetensors(
         meta (Mapping[str, Any]): What JSON can hold; under ``metainfo``
             MMPose's metainfo of the landmarks.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'{path.name}.part')
     own = {name: value.contiguous() for name, value in weights.items()}
-    save_file(own, part, {'format': 'pt', META: json.dumps(dict(meta))})
-    os.replace(part, path)
+    with whole(path) as part:
+        save_file(own, part, {'format': 'pt', META: json.dumps(dict(meta))})
 
 
 def _numbered(metainfo: dict[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from rednet_mm.evaluation.box_robustness import (
 from rednet_mm.evaluation.protocol import point_indices, points_name
 from rednet_mm.evaluation.records import predicted_points
 from rednet_mm.evaluation.tables import Table, table_dict, write_table
+from rednet_mm.files import whole
 from rednet_mm.provenance import describe_run
 
 
@@ -137,12 +138,11 @@ def write_all(
     }
     for suffix in (*texts, '.png'):
         path = args.out / f'box_robustness{suffix}'
-        part = path.with_name(f'.part.{path.name}')
-        if suffix in texts:
-            part.write_text(texts[suffix])
-        else:
-            plot(tables, part)
-        part.replace(path)
+        with whole(path) as part:
+            if suffix in texts:
+                part.write_text(texts[suffix])
+            else:
+                plot(tables, part)
         print(f'written: {path}')
 
 

@@ -32,6 +32,7 @@ from rednet_mm.evaluation.tables import (
     table_dict,
     write_table,
 )
+from rednet_mm.files import whole
 from rednet_mm.provenance import describe_run
 
 # What may be shown beside the groups of a protocol.
@@ -198,16 +199,9 @@ def write_all(
             text = json.dumps(content, indent=1) + '\n'
         else:
             text = '\n'.join(write_table(table, form) for table in tables)
-        write_whole(text, path)
+        with whole(path) as part:
+            part.write_text(text)
         print(f'written: {path}')
-
-
-def write_whole(text: str, path: Path) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.part')
-    part.write_text(text)
-    part.replace(path)
 
 
 def main() -> None:

@@ -13,7 +13,6 @@ import argparse
 import os
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, Optional
 
 import cv2
@@ -51,6 +50,7 @@ from rednet_mm.engine.launch import (
     stop_on_sigterm,
 )
 from rednet_mm.errors import UserError
+from rednet_mm.files import whole
 from rednet_mm.provenance import describe_run
 from rednet_mm.shipped import NAME
 
@@ -256,11 +256,8 @@ class Overlay:
         if self.writer:
             self.writer.close()
         if self.sample and (frames := self.sample.frames()):
-            sheet = Path(self.args.sheet)
-            part = sheet.with_suffix(f'.part{sheet.suffix}')
-            sheet.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(part), contact_sheet(frames))
-            os.replace(part, sheet)
+            with whole(self.args.sheet) as part:
+                cv2.imwrite(str(part), contact_sheet(frames))
 
 
 def follow(args: argparse.Namespace) -> None:

@@ -3,7 +3,7 @@
 from rednet_mm.drawing import contact_sheet
 from rednet_mm.one_euro import OneEuroFilter, OneEuroState
 
-from .detectors import Calibration, FaceDetector, build_detector
+from .detectors import Calibration, FaceDetector, WholeFrame, build_detector
 from .drawing import (
     FrameSample,
     Trajectories,
@@ -21,7 +21,7 @@ from .track_state import (
     TrackEvent,
     TrackState,
 )
-from .tracker import LandmarkTracker, whole_frame
+from .tracker import LandmarkTracker
 from .tracking_loop import TrackingTestLoop
 from .video_io import Frame, FrameReader, read_frames
 from .video_writer import VideoWriter
@@ -49,11 +49,11 @@ __all__ = [
     'TrackingTestLoop',
     'Trajectories',
     'VideoWriter',
+    'WholeFrame',
     'build_detector',
     'contact_sheet',
     'draw_face',
     'draw_maps',
     'read_frames',
     'shipped_network',
-    'whole_frame',
 ]

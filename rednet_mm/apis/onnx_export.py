@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 import platform
 import warnings
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from rednet_mm.errors import UserError
+from rednet_mm.files import whole
 from rednet_mm.models.deploy import RESULTS, SingleStep
 from rednet_mm.version import __version__
 
@@ -70,9 +70,7 @@ def export_onnx(network: TorchNetwork, path: str, name: str) -> float:
             f'{path} cannot be written without onnx and checked without ONNX '
             'Runtime; pip install onnx onnxruntime'
         ) from error
-    part = Path(path).with_suffix('.part.onnx')
-    part.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with whole(path) as part:
         _trace(network, part)
         model = onnx.load(part)
         about = _metadata(network, name)
@@ -86,9 +84,6 @@ def export_onnx(network: TorchNetwork, path: str, name: str) -> float:
         onnx.save(model, part)
         onnx.checker.check_model(part, full_check=True)
         difference = compare(network, OnnxNetwork(str(part), 1))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
     return difference
 
 

@@ -10,12 +10,13 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional, TextIO
 
 import numpy as np
+
+from rednet_mm.files import part_of, whole
 
 from .crops import overlap
 from .track_state import TrackedFace, TrackEvent
@@ -168,7 +169,11 @@ class TrackLog:
             'totals': self.totals.summary(),
             'events': self.events,
         }
-        with _replaced(path) as out, open(lines) as records:
+        with (
+            whole(path) as part,
+            open(part, 'w') as out,
+            open(lines) as records,
+        ):
             for key, value in known.items():
                 start = ',\n' if out.tell() else '{'
                 out.write(f'{start}{json.dumps(key)}: {json.dumps(value)}')
@@ -187,8 +192,9 @@ class TrackLog:
             self._lines.close()
             self._save(self._lines.name, self.json_path, ended)
             # The last may be that of a run before, which was killed.
-            for suffix in ('.part.jsonl', '.part.json', '.part.json.new'):
-                self.json_path.with_suffix(suffix).unlink(missing_ok=True)
+            state = self.json_path.with_suffix('.part.json')
+            for path in (Path(self._lines.name), state, part_of(state)):
+                path.unlink(missing_ok=True)
         if self._rows and self.csv_path:
             self._rows.close()
             os.replace(self._rows.name, self.csv_path)
@@ -199,15 +205,6 @@ def _opened(path: Optional[Path], suffix: str) -> Optional[TextIO]:
         return None
     path.parent.mkdir(parents=True, exist_ok=True)
     return open(path.with_suffix(suffix), 'w')
-
-
-@contextmanager
-def _replaced(path: Path) -> Iterator[TextIO]:
-    """A file that appears under its name when all of it is written."""
-    new = path.with_name(f'{path.name}.new')
-    with open(new, 'w') as out:
-        yield out
-    os.replace(new, path)
 
 
 def _told(event: TrackEvent) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from .crops import (
     middle,
     overlap,
 )
+from .detectors import WholeFrame
 from .network import FaceNetwork, S
 from .track_state import (
     FollowedFace,
@@ -48,11 +49,8 @@ NEW = -1
 # Lost faces that are remembered, at most.
 MOST_REMEMBERED = 16
 
-
-def whole_frame(frame: np.ndarray) -> np.ndarray:
-    """The detector that takes the whole frame for a face."""
-    height, width = frame.shape[:2]
-    return np.array([[0, 0, width, height]], float)
+# The detector that takes a whole frame for a face.
+WHOLE_FRAME = WholeFrame()
 
 
 class LandmarkTracker(Generic[S]):
@@ -89,7 +87,7 @@ class LandmarkTracker(Generic[S]):
     def __init__(
         self,
         network: FaceNetwork[S],
-        detector: Optional[Detector] = whole_frame,
+        detector: Optional[Detector] = WHOLE_FRAME,
         smooth: Optional[OneEuroFilter] = None,
         **settings: Any,
     ) -> None:

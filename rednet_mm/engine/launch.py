@@ -14,6 +14,7 @@ from mmengine.config import Config, DictAction
 from mmengine.fileio import dump
 
 from rednet_mm.errors import UserError
+from rednet_mm.files import whole
 from rednet_mm.provenance import describe_run
 
 
@@ -173,7 +174,5 @@ def check_suffix(option: str, path: Optional[str], *suffixes: str) -> None:
 
 def dump_whole(data: Any, path: str) -> None:
     """Write a file with mmengine's dump, whole or not at all."""
-    stem, suffix = osp.splitext(path)
-    os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
-    dump(data, f'{stem}.part{suffix}')
-    os.replace(f'{stem}.part{suffix}', path)
+    with whole(path) as part:
+        dump(data, str(part))

@@ -6,7 +6,6 @@ frames that MMEngine's own ``DumpResults`` writes, without response maps.
 
 import dataclasses
 import json
-import os
 import os.path as osp
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from mmengine.logging import print_log
 from mmpose.registry import METRICS
 
 from rednet_mm.errors import UserError
+from rednet_mm.files import whole
 
 from .records import LandmarkRecords, records_from_samples
 from .safe_pickle import load_pickle
@@ -133,16 +133,14 @@ def write_dump(
         provenance (Mapping[str, str]): Stored with them.
     """
     frames = sorted(frames, key=_place)
-    stem, suffix = osp.splitext(path)
-    part = f'{stem}.part{suffix}'
-    os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
-    if suffix == '.npz':
-        write_npz(records_from_samples(frames, _stem(path), provenance), part)
-    else:
-        about = dict(provenance)
+    with whole(path) as part:
+        if part.suffix == '.npz':
+            records = records_from_samples(frames, _stem(path), provenance)
+            write_npz(records, str(part))
+            return
+        frames = [dict(each, provenance=dict(provenance)) for each in frames]
         # Protocol 2, MMEngine's, would hold every array twice when it is read.
-        dump([dict(f, provenance=about) for f in frames], part, protocol=4)
-    os.replace(part, path)
+        dump(frames, str(part), protocol=4)
 
 
 def _stem(path: str) -> str:

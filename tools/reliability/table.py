@@ -8,7 +8,6 @@ was lost.
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from rows import FOLDER, Findings, read_rows
 
 from rednet_mm.engine.launch import one_sentence_errors
 from rednet_mm.errors import UserError
+from rednet_mm.files import whole
 
 HEAD = """\
 # Reliability: what was done to it, and what was lost
@@ -80,10 +80,8 @@ def main() -> None:
                 f'tools/reliability/kill.py --work-dir {args.work_dir}'
             )
         findings = {path.stem: read_rows(str(path)) for path in files}
-        out = Path(args.out)
-        part = out.with_suffix(f'.part{out.suffix}')
-        part.write_text(page(findings), encoding='utf-8')
-        os.replace(part, out)
+        with whole(args.out) as part:
+            part.write_text(page(findings), encoding='utf-8')
     sys.exit(any(row.lost for f in findings.values() for row in f.rows))
 
 

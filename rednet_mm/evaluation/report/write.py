@@ -1,7 +1,7 @@
 """A report of a comparison as files."""
 
-import os
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Sequence, Union
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from rednet_mm.datasets import LoadVideoFrame
 from rednet_mm.drawing import contact_sheet
+from rednet_mm.files import whole
 
 from ..comparison import Comparison
 from ..tables import Table, as_csv, as_html, as_latex, as_markdown
@@ -196,12 +197,6 @@ def _png_sheet(images: Sequence[np.ndarray]) -> bytes:
 
 def write_files(out: Path, files: dict[str, bytes]) -> None:
     """Write files into a folder: all beside their places, then move them."""
-    parts = []
-    for name, data in files.items():
-        path = out / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f'{path.name}.part')
-        part.write_bytes(data)
-        parts.append((part, path))
-    for part, path in parts:
-        os.replace(part, path)
+    with ExitStack() as stack:
+        for name, data in files.items():
+            stack.enter_context(whole(out / name)).write_bytes(data)

@@ -1,0 +1,40 @@
+"""Outputs that are there whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Union
+
+
+def part_of(path: Union[str, Path]) -> Path:
+    """Where a file is while it is written: hidden beside it, same suffix."""
+    path = Path(path)
+    return path.with_name(f'.{path.stem}.part{path.suffix}')
+
+
+@contextmanager
+def whole(path: Union[str, Path]) -> Iterator[Path]:
+    """Write a file so that it appears, or is replaced, when it is complete.
+
+    Usage::
+
+        with whole('figures.json') as part:
+            part.write_text(text)
+
+    If the block fails nothing is left and what was there before stays. A
+    process that is killed leaves the part, which the next one overwrites.
+
+    Args:
+        path (str | Path): The file. Folders that are missing are made.
+
+    Yields:
+        Path: What to write to.
+    """
+    part = part_of(path)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
