@@ -102,6 +102,7 @@ class Bench:
                 'model.backbone.base_channels': 8,
                 'model.backbone.init_cfg': None,
                 'model.neck.in_channels': 64,
+                'model.identity_head.in_channels': 32,
             }
         )
         self.config = str(folder / 'config.py')
