@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from data_converters.errors import DataError
+from data_converters.errors import DataError, short
 from data_converters.frames import read_frames, split_frame_name
 from data_converters.images import decode, leaves_folder
 from data_converters.parallel import run_parallel
@@ -133,7 +133,7 @@ class Findings:
         found = self._found.setdefault((level, kind), Finding(level, kind))
         found.count += 1
         if len(found.examples) < self._keep:
-            found.examples.append(example)
+            found.examples.append(short(example, 300))
 
 
 # -- what is read -----------------------------------------------------------
@@ -149,6 +149,8 @@ def read_dataset(path: str | Path) -> dict[str, Any]:
     try:
         text = Path(path).read_text(encoding='utf-8')
         content = json.loads(text)
+    except RecursionError:
+        raise _too_deep(path) from None
     except FileNotFoundError:
         raise DataError(
             f'{path}: does not exist; name a JSON file that a converter wrote'
@@ -169,18 +171,30 @@ def read_dataset(path: str | Path) -> dict[str, Any]:
     return content
 
 
+def _too_deep(path: str | Path) -> DataError:
+    return DataError(
+        f'{path}: is nested deeper than any data set; convert the data again'
+    )
+
+
 def file_names(content: Mapping[str, Any]) -> list[str]:
-    """The image files that a data set names, each once."""
+    """The image files that a data set names in its folder, each once."""
     images = [each for each in content['images'] if isinstance(each, dict)]
     names = [image.get('file_name') for image in images]
-    return list(dict.fromkeys(str(name) for name in names if _is_text(name)))
+    texts = [str(name) for name in names if _is_text(name)]
+    return list(
+        dict.fromkeys(text for text in texts if not leaves_folder(text))
+    )
 
 
 def read_picture(path: Path) -> Picture:
     """Decode an image as the training will."""
     try:
+        if not path.is_file():
+            return Picture()
         data = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    except (OSError, ValueError):
+        # Or a name that is too long, or of characters that no file has.
         return Picture()
     digest = hashlib.blake2b(data, digest_size=16).hexdigest()
     picture = decode(data)
@@ -288,8 +302,9 @@ def check_content(
         if face.get('subject_id') is not None:
             _refer(face, 'subject_id', subjects, name, found)
         size: Any = (image['width'], image['height'])
-        if pictures and pictures[image['file_name']].width:
-            size = pictures[image['file_name']][:2]
+        picture = (pictures or {}).get(image['file_name'], Picture())
+        if picture.width:
+            size = picture[:2]
         _check_face(face, count, size, tiny, name, found)
         faces_of[image['id']].append(face)
     for image in images.values():
@@ -357,7 +372,9 @@ def _refer(
     """Whether an entry refers to one that is there."""
     if _is_id(entry[key]) and entry[key] in known:
         return True
-    found.error(f'{key} that is not in the file', f'{name}: {entry[key]}')
+    found.error(
+        f'{key} that is not in the file', f'{name}: {short(entry[key])}'
+    )
     return False
 
 
@@ -383,14 +400,17 @@ def _check_images(
         found.warning('image file listed twice', name)
     for image in images.values():
         name = image['file_name']
-        if leaves_folder(name):
+        outside = leaves_folder(name)
+        if outside:
             found.error("path out of the data set's folder", name)
         if image.get('video_id') is not None:
             _refer(image, 'video_id', videos, name, found)
             frame = image.get('frame_id')
             if not isinstance(frame, int) or frame < 0:
-                found.error('frame without a number', f'{name}: {frame}')
-        if pictures is None:
+                found.error(
+                    'frame without a number', f'{name}: {short(frame)}'
+                )
+        if pictures is None or outside:
             continue
         picture, written = pictures[name], (image['width'], image['height'])
         if not picture.digest:
@@ -425,7 +445,7 @@ def _check_face(
     """
     box = _numbers(face['bbox'])
     if box.shape != (4,) or not np.isfinite(box).all() or min(box[2:]) <= 0:
-        found.error('empty box', f'{name}: {face["bbox"]}')
+        found.error('empty box', f'{name}: {short(face["bbox"])}')
     elif max(box[2:]) < tiny:
         found.warning(f'face smaller than {tiny:g} px', name)
     marks = _numbers(face['keypoints'])
@@ -451,7 +471,7 @@ def _check_face(
     if face.get('num_keypoints') != len(seen):
         found.error(
             'num_keypoints other than the visible marks',
-            f'{name}: {face.get("num_keypoints")}, not {len(seen)}',
+            f'{name}: {short(face.get("num_keypoints"))}, not {len(seen)}',
         )
     if not len(seen):
         found.warning('face without a visible mark', name)
@@ -729,7 +749,10 @@ def check_files(
         pictures = None
         if images:
             pictures = read_pictures(folder, file_names(content), workers)
-        findings = check_content(content, pictures, tiny=tiny, keep=keep)
+        try:
+            findings = check_content(content, pictures, tiny=tiny, keep=keep)
+        except RecursionError:
+            raise _too_deep(path) from None
         part = make_part(path, content, folder, pictures)
         parts.append(part)
         all_findings.append(findings)
@@ -823,16 +846,20 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_id(value: Any) -> bool:
-    return isinstance(value, (int, str))
+    # Numbers of hundreds of digits are no numbers to numpy.
+    return isinstance(value, str) or (
+        isinstance(value, int) and abs(value) < 1 << 63
+    )
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and bool(np.isfinite(value))
+    return isinstance(value, (int, float)) and abs(value) < 1 << 31
 
 
 def _is_frame(image: Mapping[str, Any]) -> bool:
-    return _is_id(image.get('video_id')) and isinstance(
-        image.get('frame_id'), int
+    frame = image.get('frame_id')
+    return (
+        _is_id(image.get('video_id')) and _is_id(frame) and not _is_text(frame)
     )
 
 
@@ -840,7 +867,7 @@ def _numbers(value: Any) -> np.ndarray:
     """An array of floats, empty where there is no such thing."""
     try:
         return np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return np.empty(0)
 
 
@@ -851,7 +878,7 @@ def _numbered(file_name: str) -> tuple[str, int]:
         stem, _ = os.path.splitext(file_name)
     text = stem.rstrip('0123456789')
     number = stem[len(text) :]
-    return (text, int(number)) if number else (stem, -1)
+    return (text, int(number)) if 0 < len(number) < 19 else (stem, -1)
 
 
 def _twice(values: Sequence[Any]) -> list[Any]:

@@ -22,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data_converters.arguments import add_images_option, whole_number
-from data_converters.errors import DataError, main_guard
+from data_converters.errors import DataError, main_guard, short
 from data_converters.frames import (
     extract_frames,
     frame_ids,
@@ -276,8 +276,8 @@ def _choose(
         for name in table:
             if name not in present and name not in known:
                 raise DataError(
-                    f'{subjects}: names the video {name}, which is not in '
-                    f'{src}; add the video or remove the row'
+                    f'{subjects}: names the video {short(name)}, which is '
+                    f'not in {src}; add the video or remove the row'
                 )
         for name in needed:
             if name not in table:

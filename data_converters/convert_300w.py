@@ -26,7 +26,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data_converters.arguments import add_images_option, file_part, percent
-from data_converters.errors import DataError, main_guard
+from data_converters.errors import DataError, main_guard, short
 from data_converters.images import (
     IMAGE_SUFFIXES,
     check_folders,
@@ -237,8 +237,8 @@ def _read_splits(
     for name in table:
         if name not in pairs:
             raise DataError(
-                f'{path}: names {name}, which is not in {src} or has no '
-                'marks; add the file or remove the row'
+                f'{path}: names {short(name)}, which is not in {src} or has '
+                'no marks; add the file or remove the row'
             )
     splits: dict[str, list[str]] = {}
     for name in pairs:

@@ -39,7 +39,7 @@ from typing import Any
 import numpy as np
 
 from data_converters.arguments import add_images_option, percent, whole_number
-from data_converters.errors import DataError, main_guard
+from data_converters.errors import DataError, main_guard, short
 from data_converters.images import (
     check_folders,
     image_sizes,
@@ -47,6 +47,7 @@ from data_converters.images import (
     place_images,
 )
 from data_converters.schema import (
+    FARTHEST,
     SEVEN_OF_21,
     DatasetWriter,
     save_all,
@@ -273,10 +274,12 @@ def _read(database: Path) -> tuple[list[Face], int]:
         DataError: The file is no database, or lacks a table, a column or
             a number.
     """
-    # Opened by a URI because that is the way to open read-only.
-    uri = f'{database.resolve().as_uri()}?mode=ro'
+    # Opened by a URI because that is the way to open read-only. Without
+    # "immutable" SQLite would write files beside some databases.
+    uri = f'{database.resolve().as_uri()}?mode=ro&immutable=1'
     try:
         with closing(sqlite3.connect(uri, uri=True)) as connection:
+            _restrain(connection)
             tables = {
                 table: _rows(connection, database, table) for table in _COLUMNS
             }
@@ -303,7 +306,7 @@ def _read(database: Path) -> tuple[list[Face], int]:
         (face_id,) = key
         if not isinstance(face_id, int):
             raise DataError(
-                f'{database}: {face_id!r} is no face_id (Faces); '
+                f'{database}: {short(repr(face_id))} is no face_id (Faces); '
                 'correct or remove that row'
             )
         photo, *size = first['FaceImages'].get(photo_key, (None, 0, 0))
@@ -323,13 +326,23 @@ def _read(database: Path) -> tuple[list[Face], int]:
     return faces, repeated
 
 
+def _restrain(connection: sqlite3.Connection) -> None:
+    """Let a database from elsewhere neither call functions nor hold much."""
+    connection.execute('PRAGMA trusted_schema = OFF')
+    if hasattr(connection, 'setlimit'):  # since Python 3.11
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1 << 20)
+
+
 def _places(
     rows: Mapping[tuple, tuple], database: Path
 ) -> dict[Any, np.ndarray]:
     """Marks (21, 2) by face_id, NaN where a face has no such row."""
     places: dict[Any, np.ndarray] = {}
     for (face_id, feature_id), place in rows.items():
-        where = f'FeatureCoords, landmark {feature_id} of face {face_id}'
+        where = (
+            f'FeatureCoords, landmark {short(feature_id)} of face '
+            f'{short(face_id)}'
+        )
         number, x, y = _numbers((feature_id, *place), database, where)
         # What the tool has not set is -1, -1; it keeps nothing below 0. A
         # copy may have landmarks of other data sets beyond the 21.
@@ -343,7 +356,15 @@ def _rows(
     connection: sqlite3.Connection, database: Path, table: str
 ) -> list[tuple]:
     """The needed columns of a table, the first annotation of a face first."""
-    found = connection.execute(f'PRAGMA table_info({table})').fetchall()
+    # A view, or a virtual table, runs what its author wrote, without end if
+    # he likes; the columns that are listed are none that are computed.
+    stored = connection.execute(
+        "SELECT 1 FROM sqlite_master WHERE type = 'table' AND rootpage > 0 "
+        'AND name = ? COLLATE NOCASE',
+        [table],
+    ).fetchall()
+    pragma = f'PRAGMA table_info({table})' if stored else 'SELECT 0 LIMIT 0'
+    found = connection.execute(pragma).fetchall()
     there = {column[1].lower() for column in found}
     for column in _COLUMNS[table]:
         if column not in there:
@@ -364,7 +385,7 @@ def _numbers(values: Sequence, database: Path, where: str) -> Sequence:
     for value in values:
         # An SQLite column holds any type; not a number is stored as NULL.
         if not isinstance(value, (int, float)) or not math.isfinite(value):
-            text = 'NULL' if value is None else repr(value)
+            text = 'NULL' if value is None else short(repr(value))
             raise DataError(
                 f'{database}: {text} is no number ({where}); '
                 'correct or remove that row'
@@ -380,6 +401,11 @@ def _box_size(
         return None
     where = f'FaceRect, face {face_id}'
     width, height = _numbers(sides, database, where)
+    if max(width, height) > FARTHEST:
+        raise DataError(
+            f'{database}: a rectangle is larger than any image ({where}); '
+            'correct or remove that row'
+        )
     return math.sqrt(width * height) if min(width, height) > 0 else None
 
 
@@ -392,6 +418,11 @@ def _pose(
     angles = _numbers(angles, database, f'FacePose, face {face_id}')
     if min(angles) <= _UNKNOWN_ANGLE + 1e-6:
         return None
+    if max(angles) > 2 * math.pi:
+        raise DataError(
+            f'{database}: {short(max(angles))} is no angle in radians '
+            f'(FacePose, face {face_id}); correct or remove that row'
+        )
     degrees = [round(math.degrees(angle), 4) for angle in angles]
     return dict(zip(_COLUMNS['FacePose'][1:], degrees))
 
@@ -401,10 +432,10 @@ def _checked(photo: Any, database: Path) -> str | None:
     if photo is None:
         return None
     path = PurePosixPath(str(photo).replace('\\', '/'))
-    if leaves_folder(str(photo)) or not path.name:
+    if leaves_folder(str(photo)) or not path.name or len(str(path)) > 250:
         raise DataError(
-            f'{database}: filepath {photo!r} in FaceImages is no path like '
-            '3/image00035.jpg; correct it'
+            f'{database}: filepath {short(repr(photo))} in FaceImages is no '
+            'path like 3/image00035.jpg; correct it'
         )
     return str(path)
 

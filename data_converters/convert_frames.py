@@ -33,7 +33,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data_converters.arguments import add_images_option, file_part
-from data_converters.errors import DataError, main_guard
+from data_converters.errors import DataError, main_guard, short
 from data_converters.frames import frame_ids
 from data_converters.images import (
     IMAGE_SUFFIXES,
@@ -295,7 +295,7 @@ def _read_subjects(path: Path, folders: dict[str, Path]) -> Table:
     for video in table:
         if video not in folders:
             raise DataError(
-                f'{path}: names the video {video}, which is not in the '
+                f'{path}: names the video {short(video)}, which is not in the '
                 'source; add the video or remove the row'
             )
     for video in folders:
@@ -305,10 +305,10 @@ def _read_subjects(path: Path, folders: dict[str, Path]) -> Table:
                 'remove the video'
             )
         category = table[video].get('category', '')
-        if category and not (category.isascii() and category.isdecimal()):
+        if category and not re.fullmatch('[0-9]{1,9}', category):
             raise DataError(
-                f'{path}: the category {category!r} of {video} is not a '
-                'whole number; correct it or leave it empty'
+                f'{path}: the category {short(category)!r} of {video} is not '
+                'a whole number; correct it or leave it empty'
             )
     return table
 

@@ -23,7 +23,8 @@ import numpy as np
 from tqdm import tqdm
 
 from data_converters.arguments import add_images_option
-from data_converters.errors import DataError, main_guard
+from data_converters.errors import DataError, main_guard, short
+from data_converters.files import LIST_BYTES, MARKS_BYTES, read_small
 from data_converters.images import (
     IMAGE_SUFFIXES,
     check_folders,
@@ -142,7 +143,7 @@ def _test_names(src: Path, names: list[str]) -> set[str]:
     path = src / 'testnames.txt'
     if not path.is_file():
         return {name for name in names if name.lower().startswith('test')}
-    text = path.read_text('utf-8-sig', errors='replace')
+    text = read_small(path, LIST_BYTES).decode('utf-8-sig', 'replace')
     listed = {line.strip() for line in text.splitlines()}
     listed |= {PurePosixPath(line).stem for line in listed}
     return {name for name in names if PurePosixPath(name).stem in listed}
@@ -175,15 +176,16 @@ def _read_marks(folder: Path, base: int) -> dict[str, np.ndarray]:
 
 
 def _read_file(path: Path) -> tuple[str, np.ndarray]:
-    text = path.read_bytes().decode('utf-8-sig', errors='replace')
+    data = read_small(path, MARKS_BYTES)
+    text = data.decode('utf-8-sig', errors='replace')
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         raise DataError(f'{path}: is empty; repair or remove it')
     name = lines[0]
     if leaves_folder(name):
         raise DataError(
-            f'{path}: names {name}, which leads out of the folders of images; '
-            'correct its first line'
+            f'{path}: names {short(name)}, which leads out of the folders of '
+            'images; correct its first line'
         )
     if Path(name).suffix.lower() in IMAGE_SUFFIXES:
         name = Path(name).stem

@@ -38,7 +38,8 @@ import numpy as np
 from tqdm import tqdm
 
 from data_converters.arguments import add_images_option, whole_number
-from data_converters.errors import DataError, main_guard
+from data_converters.errors import DataError, main_guard, short
+from data_converters.files import LIST_BYTES, read_small
 from data_converters.images import (
     IMAGE_SUFFIXES,
     check_folders,
@@ -308,7 +309,7 @@ def _read_list(path: Path) -> MarksList:
             twice.
     """
     try:
-        text = path.read_text(encoding='utf-8-sig')
+        text = read_small(path, LIST_BYTES).decode('utf-8-sig')
     except UnicodeDecodeError:
         raise DataError(
             f'{path}: is no text in UTF-8; name a list of marks'
@@ -327,7 +328,7 @@ def _read_list(path: Path) -> MarksList:
         for token, value in zip(tokens[1:], values):
             if not math.isfinite(value):
                 raise DataError(
-                    f'{where}: {token!r} is not a finite number; '
+                    f'{where}: {short(token)!r} is not a finite number; '
                     'correct or remove the line'
                 )
         known = {len(rows[0])} if rows else {count for _, count, _ in _LAYOUTS}
@@ -339,8 +340,8 @@ def _read_list(path: Path) -> MarksList:
             )
         if leaves_folder(tokens[0]):
             raise DataError(
-                f'{where}: {tokens[0]} leads out of the folder of images; '
-                'correct or remove the line'
+                f'{where}: {short(tokens[0])} leads out of the folder of '
+                'images; correct or remove the line'
             )
         if tokens[0] in lines:
             raise DataError(

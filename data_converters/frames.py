@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,15 @@ import cv2
 import numpy as np
 
 from data_converters.errors import DataError
+
+# Of a frame: four times those of an 8K film. FFmpeg makes room for what a
+# damaged header says.
+MOST_PIXELS = 1 << 27
+
+_SIZE = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+
+# What text is made of, with the mark of its coding.
+_TEXT = bytes(range(32, 127)) + b'\t\r\n\f\v\xef\xbb\xbf'
 
 
 def frame_ids(stems: Iterable[str]) -> list[int]:
@@ -56,7 +66,7 @@ def video_frame_name(video: str, frame_id: int) -> str:
 def split_frame_name(name: str) -> tuple[str, int] | None:
     """The video and the frame of such a name, None for any other."""
     video, sign, number = name.rpartition('#')
-    if sign and Path(video).suffix and number.isascii() and number.isdecimal():
+    if sign and Path(video).suffix and re.fullmatch('[0-9]{1,9}', number):
         return video, int(number)
     return None
 
@@ -216,8 +226,27 @@ def _check_length(video: Path, found: int, count: int) -> None:
         )
 
 
+def is_playlist(path: Path) -> bool:
+    """Whether a file that should be a film is text, or cannot be read.
+
+    FFmpeg opens lists of films (HLS, concat) whatever their suffix, and with
+    them any file that they name. They are text, and films are not.
+    """
+    try:
+        with path.open('rb') as stream:
+            head = stream.read(32)
+    except OSError:
+        return True
+    if head.startswith(b'YUV4MPEG2'):
+        return False
+    # FFmpeg skips such a tag before it looks what a file is.
+    return head.startswith(b'ID3') or not head.strip(_TEXT)
+
+
 def _open(video: Path) -> cv2.VideoCapture:
-    capture = cv2.VideoCapture(str(video))
-    if not capture.isOpened():
-        raise DataError(f'{video}: cannot be opened as a video; get it again')
-    return capture
+    if not is_playlist(video):
+        capture = cv2.VideoCapture(str(video))
+        size = [capture.get(side) for side in _SIZE]
+        if capture.isOpened() and math.prod(size) <= MOST_PIXELS:
+            return capture
+    raise DataError(f'{video}: cannot be opened as a video; get it again')

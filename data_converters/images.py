@@ -57,7 +57,11 @@ def decode(data: bytes) -> np.ndarray | None:
     """
     if not data:
         return None
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        # More pixels than OpenCV decodes, or than there is memory for.
+        return None
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -90,9 +94,19 @@ def image_sizes(files: Mapping[str, Path]) -> dict[str, tuple[int, int]]:
 
 
 def leaves_folder(name: str) -> bool:
-    """Whether a path out of a file would lead out of the folder it is in."""
+    """Whether a path out of a file would lead out of the folder it is in.
+
+    Absolute paths do, ``..``, and addresses (``http://``), which MMEngine and
+    FFmpeg would fetch; a NUL ends a path where C reads it. Symbolic links are
+    followed: the converters themselves make them.
+    """
     path = PurePosixPath(name.replace('\\', '/'))
-    return path.is_absolute() or '..' in path.parts
+    return (
+        path.is_absolute()
+        or '..' in path.parts
+        or '://' in name
+        or '\0' in name
+    )
 
 
 def check_folders(src: Path, dst: Path, inner: str) -> None:

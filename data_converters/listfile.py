@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
-from data_converters.errors import DataError
+from data_converters.errors import DataError, short
+from data_converters.files import LIST_BYTES, read_small
 
 Table = Mapping[str, Mapping[str, str]]
+
+# File systems take names of 255 bytes, and a letter may have four.
+_SPLIT = re.compile(r'[\w-]{1,50}')
 
 
 def read_table(
@@ -23,22 +28,22 @@ def read_table(
         key: The column that names a row; its values must be unique.
         columns: The other columns that must be there and filled in. A
             column of the name ``split`` becomes part of a file's name and
-            may hold letters, digits, ``_`` and ``-`` only.
+            may hold up to 50 letters, digits, ``_`` and ``-`` only.
 
     Returns:
         Rows (column name to text, without outer spaces) by key.
 
     Raises:
-        DataError: The file, a column or a cell is missing, a key comes
-            twice, or a split cannot be part of a file's name.
+        DataError: The file, a column or a cell is missing, the file is no
+            CSV file or too large, a key comes twice, or a split cannot be
+            part of a file's name.
     """
-    if not path.is_file():
-        raise DataError(f'{path}: no such file; name an existing CSV file')
+    data = read_small(path, LIST_BYTES, 'name an existing CSV file')
     try:
-        with path.open(encoding='utf-8-sig', newline='') as stream:
-            reader = csv.DictReader(stream, skipinitialspace=True)
-            rows = list(reader)
-            header = [name.strip() for name in reader.fieldnames or ()]
+        stream = io.StringIO(data.decode('utf-8-sig'), newline='')
+        reader = csv.DictReader(stream, skipinitialspace=True)
+        rows = list(reader)
+        header = [name.strip() for name in reader.fieldnames or ()]
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(
             f'{path}: is not a CSV file in UTF-8 ({error}); save it as one'
@@ -60,14 +65,14 @@ def read_table(
                 raise DataError(
                     f'{path}: row {number} has no {column}; fill it in'
                 )
-        if 'split' in columns and not re.fullmatch(r'[\w-]+', row['split']):
+        if 'split' in columns and not _SPLIT.fullmatch(row['split']):
             raise DataError(
-                f'{path}: split {row["split"]!r} cannot be part of a '
+                f'{path}: split {short(row["split"])!r} cannot be part of a '
                 "file's name; use letters, digits, _ and -"
             )
         if row[key] in table:
             raise DataError(
-                f'{path}: names {row[key]} twice; keep one of the rows'
+                f'{path}: names {short(row[key])} twice; keep one of the rows'
             )
         table[row[key]] = row
     return table
@@ -88,6 +93,6 @@ def check_disjoint(table: Table, path: str | PathLike) -> None:
         first = side.setdefault(row['subject'], row['split'])
         if first != row['split']:
             raise DataError(
-                f'{path}: the subject {row["subject"]} is in both '
+                f'{path}: the subject {short(row["subject"])} is in both '
                 f'{first} and {row["split"]}; keep it on one side'
             )

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_converters.errors import DataError
+from data_converters.errors import DataError, short
+from data_converters.files import MARKS_BYTES, read_small
 
 _HEADER = re.compile(r'\s*(version|n_points)\s*:?\s*(\S*)\s*$', re.IGNORECASE)
 
@@ -33,17 +34,12 @@ def read_pts(
         float64.
 
     Raises:
-        DataError: The file is missing or empty, holds another number of
-            marks than ``num_points`` (or says so), or something that is
-            not a finite number.
+        DataError: The file is missing, empty or too large, holds another
+            number of marks than ``num_points`` (or says so), or something
+            that is not a finite number.
     """
     path = Path(path)
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(
-            f'{path}: no such file; restore it from the data set'
-        ) from None
+    data = read_small(path, MARKS_BYTES, 'restore it from the data set')
     # Undecodable bytes become characters that fail as numbers below.
     text = data.decode('utf-8-sig', errors='replace')
     if not text.strip():
@@ -56,7 +52,8 @@ def read_pts(
         header = _HEADER.match(line)
         if header:
             if header[1].lower() == 'n_points' and header[2].isdecimal():
-                declared = int(header[2])
+                # Python refuses to read numbers of thousands of digits.
+                declared = int(header[2][:9])
         elif line.strip():
             points.append(parse_pair(line, path))
 
@@ -79,12 +76,12 @@ def parse_pair(line: str, path: Path) -> list[float]:
         x, y = (float(token) for token in line.split())
     except ValueError:
         raise DataError(
-            f'{path}: {line.strip()!r} is not a pair of numbers; '
+            f'{path}: {short(line)!r} is not a pair of numbers; '
             'repair or remove it'
         ) from None
     if not (math.isfinite(x) and math.isfinite(y)):
         raise DataError(
-            f'{path}: {line.strip()!r} is not finite; repair or remove it'
+            f'{path}: {short(line)!r} is not finite; repair or remove it'
         )
     return [x, y]
 

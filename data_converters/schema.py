@@ -19,6 +19,9 @@ from data_converters.errors import DataError
 
 VERSION = '1.0'
 
+# Pixels; a mark beyond is none. JPEG ends at 65,535.
+FARTHEST = 1e6
+
 # The seven marks that are detected, out of 68 and out of AFLW's 21: outer
 # and inner corner of the eye on the image's left, inner and outer corner of
 # the other one, tip of the nose, corners of the mouth (section 4.2).
@@ -107,12 +110,17 @@ def face_box(
         x, y of the upper left corner, width and height in pixels.
 
     Raises:
-        DataError: There is no mark, a mark is not finite, or the box has
-            no area.
+        DataError: There is no mark, a mark is not finite or beyond
+            ``FARTHEST``, or the box has no area.
     """
     if not len(keypoints) or not np.isfinite(keypoints).all():
         raise DataError(
             f'{name}: has no marks or marks that are not finite; '
+            'repair or remove it'
+        )
+    if np.abs(keypoints).max() > FARTHEST:
+        raise DataError(
+            f'{name}: has a mark further out than any image is large; '
             'repair or remove it'
         )
     x, y = keypoints.min(axis=0).tolist()
