@@ -197,7 +197,7 @@ def test_a_file_without_faces_is_refused(file, tmp_path, kind):
     path = tmp_path / 'annotations' / 'none.json'
     path.parent.mkdir()
     path.write_text(json.dumps(content))
-    with pytest.raises(UserError, match=r'none\.json holds no faces; '):
+    with pytest.raises(UserError, match=r'none\.json holds no faces '):
         data(path, kind)
 
 

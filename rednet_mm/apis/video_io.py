@@ -10,6 +10,7 @@ import av
 import cv2
 import numpy as np
 
+from data_converters.frames import MOST_PIXELS, is_playlist
 from rednet_mm.errors import UserError
 
 IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp'}
@@ -116,13 +117,21 @@ class _Folder(FrameReader):
 
     def __iter__(self) -> Iterator[Frame]:
         for number, file in enumerate(self.files):
-            image = cv2.imread(str(file))
+            image = _read_image(file)
             if image is None:
                 raise UserError(
                     f'{file} is not an image that can be read; remove it or '
                     'replace it'
                 )
             yield Frame(image, number / self.fps)
+
+
+def _read_image(path: Path) -> Optional[np.ndarray]:
+    try:
+        return cv2.imread(str(path))
+    except cv2.error:
+        # More pixels than OpenCV decodes, or than there is memory for.
+        return None
 
 
 def _natural(path: Path) -> tuple[list, str]:
@@ -167,9 +176,11 @@ class _Film(FrameReader):
             f'{source} is not a film that can be read; convert it, for '
             'instance to H.264 in mp4'
         )
+        if is_playlist(Path(source)):
+            raise unreadable
         try:
             self._container = av.open(source)
-        except av.FFmpegError as error:
+        except (av.FFmpegError, ValueError, MemoryError) as error:
             raise unreadable from error
         if not self._container.streams.video:
             self._container.close()
@@ -177,6 +188,8 @@ class _Film(FrameReader):
         self._stream = self._container.streams.video[0]
         # Frames are decoded ahead by other threads, as OpenCV does.
         self._stream.thread_type = 'AUTO'
+        # Before FFmpeg makes room for what a damaged header says.
+        self._stream.codec_context.options = {'max_pixels': str(MOST_PIXELS)}
         rate = self._stream.average_rate or self._stream.guessed_rate
         super().__init__(
             source, float(rate or USUAL_FPS), max(0, self._stream.frames)

@@ -6,8 +6,11 @@ frames that MMEngine's own ``DumpResults`` writes, without response maps.
 
 import dataclasses
 import json
+import math
 import os.path as osp
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
@@ -17,16 +20,26 @@ from mmengine.fileio import dump
 from mmengine.logging import print_log
 from mmpose.registry import METRICS
 
+from data_converters.errors import short
 from rednet_mm.errors import UserError
 from rednet_mm.files import whole
 
-from .records import LandmarkRecords, records_from_samples
-from .safe_pickle import load_pickle
+from .records import LandmarkRecords, check_records, records_from_samples
+from .safe_pickle import UNREADABLE, load_pickle
 
 SUFFIXES = ('.npz', '.pkl', '.pickle')
 
 # Version of the arrays of an .npz.
 FORM = 1
+
+# An .npz unpacks to so many bytes, or so many times its size: coordinates do
+# not shrink to a tenth, and zeros to a thousandth.
+_PLENTY, _MOST_TIMES = 1 << 28, 100
+
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 # What is kept of a data sample, beside its instances.
 KEPT = (
@@ -160,6 +173,28 @@ def write_npz(records: LandmarkRecords, path: str) -> None:
     np.savez_compressed(path, about=np.array(about), **arrays)
 
 
+def _check_members(path: str) -> None:
+    """Refuse an archive that unpacks to far more than it is.
+
+    numpy makes room for an array as large as its header says before it looks
+    whether the numbers are there.
+
+    Raises:
+        ValueError: if it does.
+    """
+    with zipfile.ZipFile(path) as stored:
+        members = stored.infolist()
+        unpacked = sum(each.file_size for each in members)
+        if unpacked > max(_PLENTY, _MOST_TIMES * osp.getsize(path)):
+            raise ValueError('it unpacks to far more than it is')
+        for each in members:
+            with stored.open(each) as stream:
+                read_header = _HEADERS[np.lib.format.read_magic(stream)]
+                shape, _, dtype = read_header(stream)
+            if math.prod(shape) * dtype.itemsize > each.file_size:
+                raise ValueError('an array in it is not whole')
+
+
 def read_npz(path: str) -> LandmarkRecords:
     """What :func:`write_npz` wrote; arrays of objects are refused.
 
@@ -167,6 +202,7 @@ def read_npz(path: str) -> LandmarkRecords:
         UserError: if the file is damaged or something else.
     """
     try:
+        _check_members(path)
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         about = json.loads(str(arrays.pop('about')))
@@ -178,15 +214,19 @@ def read_npz(path: str) -> LandmarkRecords:
         for name in ('points', 'track_names', 'image_paths'):
             about[name] = tuple(about[name])
         arrays.setdefault('scores', None)
-        return LandmarkRecords(**about, **arrays)
+        records = LandmarkRecords(**about, **arrays)
+        check_records(records)
+        return records
     except UserError:
         raise
     except (
+        *UNREADABLE,
         OSError,
-        ValueError,
-        KeyError,
-        TypeError,
+        NotImplementedError,
+        SyntaxError,
+        tokenize.TokenError,
         zipfile.BadZipFile,
+        zlib.error,
     ) as error:
         raise UserError(
             f'{path} is not a whole file of predictions '
@@ -218,16 +258,19 @@ def read_dump(path: str, name: Optional[str] = None) -> LandmarkRecords:
     if path.lower().endswith('.npz'):
         return dataclasses.replace(read_npz(path), name=name)
     frames = load_pickle(path)
-    about = dict(frames[0].get('provenance', {})) if _is_frames(frames) else {}
+    about = frames[0].get('provenance') if _is_frames(frames) else None
+    about = about if isinstance(about, dict) else {}
     try:
-        return records_from_samples(_consumed(frames), name, about)
+        records = records_from_samples(_consumed(frames), name, about)
+        check_records(records)
+        return records
     except UserError as error:
-        raise UserError(f'{path}: {error}') from error
-    except (LookupError, TypeError, AttributeError) as error:
+        raise UserError(f'{path}: {short(error, 500)}') from error
+    except UNREADABLE as error:
         raise UserError(
             f'{path} holds no predictions with their truth '
-            f'({type(error).__name__}: {error}); make it with tools/test.py '
-            '--dump'
+            f'({type(error).__name__}: {short(error)}); make it with '
+            'tools/test.py --dump'
         ) from error
 
 

@@ -9,15 +9,18 @@ import csv
 import json
 import os.path as osp
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
 
+from data_converters.errors import short
+from data_converters.images import leaves_folder
 from rednet_mm.errors import UserError
 
 from .records import LandmarkRecords, predicted_points, records_from_rows
+from .safe_pickle import UNREADABLE
 
 
 def read_predictions(
@@ -60,8 +63,8 @@ def _read_json(path: str, what: str) -> Any:
     if not osp.isfile(path):
         raise FileNotFoundError(f'{path} does not exist; name {what}')
     try:
-        return json.loads(Path(path).read_text())
-    except ValueError as error:
+        return json.loads(Path(path).read_text(encoding='utf-8'))
+    except (ValueError, RecursionError) as error:
         raise UserError(
             f'{path} is not {what} in JSON ({error}); write it anew'
         ) from error
@@ -86,11 +89,17 @@ def _annotated_rows(
             _annotated_row(annotation, images, videos, root)
             for annotation in data['annotations']
         ]
-    except (LookupError, TypeError, ValueError) as error:
+    except UNREADABLE as error:
         raise UserError(
             f'{path} is not an annotation file of the converters '
-            f'({type(error).__name__}: {error}); make it with one of them'
+            f'({type(error).__name__}: {short(error)}); make it with one of '
+            'them'
         ) from error
+    if not rows:
+        raise UserError(
+            f'{path} has no faces; name the annotation file that the '
+            'predictions are of'
+        )
     return rows, images
 
 
@@ -98,29 +107,39 @@ def _annotated_row(
     annotation: dict, images: dict, videos: dict, root: Path
 ) -> dict[str, Any]:
     image = images[annotation['image_id']]
+    name = image['file_name']
+    if not isinstance(name, str) or leaves_folder(name):
+        raise ValueError(f"{name!r} is no path in the data set's folder")
     marks = np.array(annotation['keypoints'], float).reshape(-1, 3)
+    box = np.array(annotation['bbox'], float)
+    if box.shape != (4,) or not len(marks) or not np.isfinite(marks).all():
+        raise ValueError(f'{name} has no box or marks')
     face = annotation.get('track_id', annotation.get('subject_id', 0))
     video = image.get('video_id')
     return dict(
         image_id=image['id'],
-        file_name=image['file_name'],
+        file_name=name,
         points=tuple(range(len(marks))),
         prediction=np.full((len(marks), 2), np.nan),
         truth=marks[:, :2],
         visible=marks[:, 2] > 0,
-        box=np.array(annotation['bbox'], float),
+        box=box,
         scores=None,
-        path=str(root / image['file_name']),
+        path=str(root / name),
         face=str(annotation['id']),
         track=None if video is None else (video, face),
         video=video,
         frame_id=int(image.get('frame_id') or 0),
-        category=videos.get(video),
-        group=image.get('group'),
-        yaw=annotation.get('yaw'),
-        box_size=annotation.get('box_size'),
+        category=_known(videos.get(video), int),
+        group=_known(image.get('group'), str),
+        yaw=_known(annotation.get('yaw'), float),
+        box_size=_known(annotation.get('box_size'), float),
         reinit=False,
     )
+
+
+def _known(value: Any, kind: Callable[[Any], Any]) -> Any:
+    return None if value is None else kind(value)
 
 
 # -- what is predicted --------------------------------------------------------
@@ -130,17 +149,16 @@ def _frames_in(content: Any, path: str) -> tuple[list[dict], dict[str, Any]]:
     """Frames of either form of JSON, and what the file says of itself."""
     if isinstance(content, dict) and isinstance(content.get('frames'), list):
         frames = content['frames']
-        about = dict(content.get('about') or {})
+        about = content.get('about')
+        about = dict(about) if isinstance(about, dict) else {}
         if 'name' in content:
             about['name'] = content['name']
     elif isinstance(content, list):
         frames, about = content, {}
     else:
         frames, about = [None], {}
-    keys = ('file_name', 'image_id')
     if not all(
-        isinstance(f, dict) and 'keypoints' in f and any(k in f for k in keys)
-        for f in frames
+        isinstance(f, dict) and 'keypoints' in f and _named(f) for f in frames
     ):
         raise UserError(
             f'{path} is not a file of predictions: it must hold frames with '
@@ -150,12 +168,26 @@ def _frames_in(content: Any, path: str) -> tuple[list[dict], dict[str, Any]]:
     return frames, about
 
 
+def _named(frame: dict) -> bool:
+    """Whether it says in one word which image it is of."""
+    name = frame.get('file_name')
+    if name is None:
+        name = frame.get('image_id')
+    return isinstance(name, (str, int))
+
+
 def _read_csv(path: str) -> list[dict]:
     """Frames of ``file_name,[id,]x0,y0,x1,y1,...``; empty: nothing found."""
     if not osp.isfile(path):
         raise FileNotFoundError(f'{path} does not exist; name predictions')
-    with open(path, newline='') as stream:
-        head, *lines = list(csv.reader(stream)) or [[]]
+    try:
+        # Tables write a mark of the coding before the first name.
+        with open(path, newline='', encoding='utf-8-sig') as stream:
+            head, *lines = list(csv.reader(stream)) or [[]]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(
+            f'{path} is not a CSV file in UTF-8 ({error}); save it as one'
+        ) from error
     places = {name: place for place, name in enumerate(head)}
     number = sum(name[:1] == 'x' and name[1:].isdigit() for name in head)
     try:
@@ -189,12 +221,12 @@ def _read_csv(path: str) -> list[dict]:
 def _marks(frame: dict, path: str) -> Optional[np.ndarray]:
     """Predicted points (K, 2) of a frame, None where there are none."""
     given = frame['keypoints']
-    if given is None or not len(given):
+    if given is None or (isinstance(given, (list, str)) and not given):
         return None
-    name = frame.get('file_name', frame.get('image_id'))
+    name = short(frame.get('file_name', frame.get('image_id')))
     try:
         marks = np.array(given, float)
-    except (TypeError, ValueError):
+    except UNREADABLE:
         marks = np.zeros(1)
     if marks.ndim == 1 and not len(marks) % 3 and 'image_id' in frame:
         marks = marks.reshape(-1, 3)
@@ -260,9 +292,9 @@ def _match_image(
         row = free.pop(str(frame['id']), None)
         if row is None:
             raise UserError(
-                f'{path}: {frame.get("file_name")} has no annotation '
-                f'{frame["id"]}, or it is predicted twice; give each face its '
-                "annotation's id"
+                f'{path}: {short(frame.get("file_name"))} has no annotation '
+                f'{short(frame["id"])}, or it is predicted twice; give each '
+                "face its annotation's id"
             )
         row['prediction'] = _fitting(marks, row, path)
     faces = list(free.values())

@@ -112,6 +112,63 @@ class LandmarkRecords:
         return dataclasses.replace(self, **changed)
 
 
+# Kinds of numpy's types and the shape of each array, see LandmarkRecords.
+_ARRAYS = dict(
+    prediction=('f', 'NK2'),
+    truth=('f', 'NM2'),
+    visible=('b', 'NM'),
+    boxes=('f', 'N4'),
+    tracks=('i', 'N'),
+    clusters=('i', 'N'),
+    frame_ids=('i', 'N'),
+    categories=('i', 'N'),
+    groups=('U', 'N'),
+    yaws=('f', 'N'),
+    box_sizes=('f', 'N'),
+    scores=('f', 'NK'),
+    reinits=('b', 'N'),
+)
+
+
+def check_records(records: LandmarkRecords) -> None:
+    """See that the fields of records out of a file go together.
+
+    Raises:
+        ValueError: if one of them is of another type or shape.
+    """
+    sizes = {
+        'N': len(records.truth),
+        'M': records.truth.shape[1],
+        'K': len(records.points),
+    }
+    for name, (kind, letters) in _ARRAYS.items():
+        value = getattr(records, name)
+        if value is None and name == 'scores':
+            continue
+        shape = tuple(sizes.get(s) or int(s) for s in letters)
+        if value.shape != shape or value.dtype.kind != kind:
+            raise ValueError(f'{name} are {value.dtype} of {value.shape}')
+    words = [records.name, *records.track_names, *records.image_paths]
+    words += [word for key in records.keys for word in key]
+    words += [*records.provenance, *records.provenance.values()]
+    if not all(isinstance(word, str) for word in words):
+        raise ValueError('a name in it is no text')
+    numbers = (
+        len(records.keys),
+        len(records.image_paths),
+        *({len(key) for key in records.keys} - {2}),
+    )
+    if set(numbers) != {sizes['N']}:
+        raise ValueError('it names other rows than it has')
+    for indices, limit in (
+        (records.points, sizes['M']),
+        (records.tracks, len(records.track_names)),
+        (records.clusters, sizes['N']),
+    ):
+        if not all(0 <= index < limit for index in set(indices)):
+            raise ValueError('an index in it leads nowhere')
+
+
 # -- from data samples -------------------------------------------------------
 
 

@@ -8,8 +8,8 @@ from mmpose.datasets import CombinedDataset
 from mmpose.datasets.datasets.face import AFLWDataset, Face300WDataset
 from mmpose.registry import DATASETS
 
+from rednet_mm.datasets.annotations import CheckedAnnotations
 from rednet_mm.datasets.metainfo import FACE_68
-from rednet_mm.datasets.sound_faces import SoundFaces
 from rednet_mm.datasets.unreadable import (
     TRIES,
     UnreadableFiles,
@@ -18,7 +18,7 @@ from rednet_mm.datasets.unreadable import (
 )
 
 
-class GoRoundUnreadable(SoundFaces):
+class GoRoundUnreadable(CheckedAnnotations):
     """An image that cannot be read stops no training.
 
     Another one, chosen at random, takes its place; the first to meet it,

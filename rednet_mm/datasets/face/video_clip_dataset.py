@@ -13,9 +13,9 @@ from mmengine.logging import print_log
 from mmpose.datasets.datasets.face import Face300VWDataset
 from mmpose.registry import DATASETS
 
+from rednet_mm.datasets.annotations import CheckedAnnotations
 from rednet_mm.datasets.clip_sampling import sample_clip
 from rednet_mm.datasets.metainfo import FACE_68
-from rednet_mm.datasets.sound_faces import SoundFaces
 from rednet_mm.datasets.unreadable import (
     TRIES,
     UnreadableFiles,
@@ -38,7 +38,7 @@ TRACK_KEYS = (
 
 
 @DATASETS.register_module()
-class VideoClipDataset(SoundFaces, Face300VWDataset):
+class VideoClipDataset(CheckedAnnotations, Face300VWDataset):
     """Faces in videos, from the JSON of our converters.
 
     A track is one face of one video, frames in order; a still is a track of
@@ -76,10 +76,10 @@ class VideoClipDataset(SoundFaces, Face300VWDataset):
 
     Raises:
         FileNotFoundError: if there is no annotation file.
-        UserError: if there are no faces, one has an empty box or is there
-            twice in a frame, or no video is as long as a clip; from an item,
-            if a frame (testing) or nearly everything (training) cannot be
-            read.
+        UserError: if the file is not as the converters write it, there are
+            no faces, one has an empty box or is there twice in a frame, or
+            no video is as long as a clip; from an item, if a frame (testing)
+            or nearly everything (training) cannot be read.
     """
 
     METAINFO: dict = FACE_68
@@ -135,7 +135,7 @@ class VideoClipDataset(SoundFaces, Face300VWDataset):
                 still_id=info['id'],
             )
 
-    def parse_data_info(self, raw_data_info: dict) -> Optional[dict]:
+    def parse_data_info(self, raw_data_info: dict) -> dict:
         """MMPose's fields and those of a video: track, frame, subject."""
         if self._labels is None:
             subjects = self.coco.dataset.get('subjects', [])

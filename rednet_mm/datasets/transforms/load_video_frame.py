@@ -3,6 +3,7 @@
 import os
 import re
 from collections import OrderedDict
+from pathlib import Path
 from typing import Any, Optional
 
 import cv2
@@ -10,11 +11,12 @@ import numpy as np
 from mmpose.datasets.transforms import LoadImage
 from mmpose.registry import TRANSFORMS
 
+from data_converters.frames import MOST_PIXELS, is_playlist
 from rednet_mm.errors import UserError
 
 # A video file and a 0-based frame, as convert_300vw.py --frames avi writes
 # them: videos/001.avi#12.
-_FRAME = re.compile(r'(?P<video>.+\.\w+)#(?P<number>\d+)')
+_FRAME = re.compile(r'(?P<video>.+\.\w+)#(?P<number>[0-9]{1,9})')
 
 # Frames that are kept of each open video, for clips that run backwards.
 _KEPT = 16
@@ -98,11 +100,18 @@ class VideoFrames:
     def _reopen(self) -> None:
         self._capture.release()
         self._next = 0
-        if not self._capture.open(self.path):
+        if is_playlist(Path(self.path)) or not self._open():
             raise UserError(
                 f'{self.path}: cannot be opened as a video; get it again, or '
                 'convert the data without it'
             )
+
+    def _open(self) -> bool:
+        """Whether it is a film, of frames for which there is room."""
+        opened = self._capture.open(self.path)
+        sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        size = [self._capture.get(side) for side in sides]
+        return opened and size[0] * size[1] <= MOST_PIXELS
 
     def _decode(self, wanted: int) -> None:
         """Decode the next frame and keep it."""

@@ -1,0 +1,126 @@
+"""What an annotation file from elsewhere may hold, and what it may not."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Optional
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+
+from data_converters.images import leaves_folder
+from rednet_mm.errors import UserError
+
+# What MMPose's and COCO's readers raise over content of another form.
+UNREADABLE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+@contextmanager
+def reading_annotations(path: str) -> Iterator[None]:
+    """Surrounds what reads an annotation file.
+
+    Raises:
+        UserError: if something in it is not as the converters write it.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except UNREADABLE as error:
+        reason = ' '.join(str(error)[:200].split())
+        raise UserError(
+            f'{path} is not an annotation file of the converters '
+            f'({type(error).__name__}: {reason}); look at it with '
+            'tools/check_dataset.py'
+        ) from error
+
+
+def check_name(name: object, path: str) -> None:
+    """See that an image lies in the data set's folder.
+
+    Args:
+        name (object): ``file_name`` of an image.
+        path (str): The annotation file, for the sentence.
+
+    Raises:
+        UserError: if it leads elsewhere.
+    """
+    if not isinstance(name, str) or leaves_folder(name):
+        raise UserError(
+            f'{path} names the image {str(name)[:80]!r}, which is no path '
+            "in the data set's folder; convert the data again"
+        )
+
+
+class CheckedAnnotations(BaseDataset):
+    """A data set of MMPose whose file may come from elsewhere.
+
+    Image files lie below the data set's folder (``data_root`` and
+    ``data_prefix``): absolute names, ``..`` and addresses are refused. Links
+    in that folder are followed, for the converters make them.
+
+    A face of one pixel is one: it is magnified like any other. Nothing can
+    be cut out of a box without width or height. A face with
+    ``num_keypoints`` of 0 is left out, as in all data sets of MMPose; one
+    whose marks are all invisible, or outside of the crop, adds nothing to
+    the loss and counts as unmeasured.
+
+    Raises:
+        UserError: if the file is not as the converters write it.
+    """
+
+    def load_data_list(self) -> list[dict]:
+        """The faces of the annotation file.
+
+        Raises:
+            UserError: if there are none.
+        """
+        with reading_annotations(self.ann_file):
+            found: list[dict] = super().load_data_list()
+        if not found:
+            raise UserError(
+                f'{self.ann_file} holds no faces that can be used; convert '
+                'the data again or name another file'
+            )
+        return found
+
+    def parse_data_info(self, raw_data_info: dict) -> Optional[dict]:
+        """MMPose's fields of one face; None for one that is left out.
+
+        Raises:
+            UserError: if its numbers are not as many as the config says, not
+                finite, or its box is empty.
+        """
+        name = raw_data_info['raw_img_info']['file_name']
+        check_name(name, self.ann_file)
+        info: Optional[dict] = super().parse_data_info(raw_data_info)
+        if info is None:
+            return None
+        number = len(self.metainfo['keypoint_id2name'])
+        if info['keypoints'].shape != (1, number, 2):
+            raise UserError(
+                f'{self.ann_file}: a face in {name} has '
+                f'{info["keypoints"].shape[1]} marks where the config says '
+                f'{number}; name the data set that belongs to it'
+            )
+        corners = np.asarray(info['bbox'], float).reshape(-1, 2, 2)
+        finite = np.isfinite(corners).all()
+        if not finite or (corners[:, 1] <= corners[:, 0]).any():
+            raise UserError(
+                f'{self.ann_file}: the box of face {info["id"]} in '
+                f'{info["img_path"]} is empty or not finite; mend or remove '
+                'the face (tools/check_dataset.py lists all)'
+            )
+        if not np.isfinite(info['keypoints']).all():
+            raise UserError(
+                f'{self.ann_file}: a mark of a face in {name} is not finite; '
+                'convert the data again'
+            )
+        return info
