@@ -135,7 +135,7 @@ class VideoClipDataset(CheckedAnnotations, Face300VWDataset):
                 still_id=info['id'],
             )
 
-    def parse_data_info(self, raw_data_info: dict) -> dict:
+    def parse_data_info(self, raw_data_info: dict) -> Optional[dict]:
         """MMPose's fields and those of a video: track, frame, subject."""
         if self._labels is None:
             subjects = self.coco.dataset.get('subjects', [])
