@@ -1,4 +1,4 @@
-"""The three stages and the ablations: configs, scales, chains."""
+"""The three stages and the ablations: configs, data, chains."""
 
 from __future__ import annotations
 
@@ -11,49 +11,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from builders import random_samples, write_stills, write_videos
+from builders import write_stills, write_videos
+from config_tools import CONFIGS, TINY, differences, read
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpose.registry import DATASETS, MODELS
 
 from rednet_mm.engine import stages as stages_module
-from rednet_mm.engine.scaling import read_scale, scaled
+from rednet_mm.engine.scaling import scaled
 from rednet_mm.engine.stages import Stage, read_stages, train_stage
 from rednet_mm.landmarks import SEVEN_OF_68
-
-CONFIGS = Path(__file__).parents[1] / 'configs'
-ABLATIONS = sorted((CONFIGS / 'ablations').glob('*.py'))
-TINY = dict(depth=18, pretrained=False, input_size=64, num_workers=0)
-
-
-def read(name):
-    return Config.fromfile(CONFIGS / f'{name}.py')
-
-
-def walk(node, path=()):
-    """Every value of a config with its place."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield from walk(value, (*path, key))
-    elif isinstance(node, (list, tuple)) and any(
-        isinstance(each, dict) for each in node
-    ):
-        for place, value in enumerate(node):
-            yield from walk(value, (*path, place))
-    else:
-        yield path, node
-
-
-def differences(one, two, but=()):
-    """Places where two configs differ, without those that start as said."""
-    a, b = dict(walk(one._cfg_dict)), dict(walk(two._cfg_dict))
-    return sorted(
-        '.'.join(map(str, place))
-        for place in a.keys() | b.keys()
-        if a.get(place, '-') != b.get(place, '-') and place[0] not in but
-    )
-
 
 # -- configs say what they say they do --------------------------------------
 
@@ -145,141 +113,6 @@ def test_rows_without_recurrence_see_as_many_frames():
     assert clips.batch_size * 10 == frames.batch_size * 1
     # A clip and its reverse show the same frames twice.
     assert seen(clips) == 2 * seen(frames)
-
-
-# -- scales -----------------------------------------------------------------
-
-
-@pytest.mark.parametrize('path', ABLATIONS, ids=lambda path: path.stem)
-def test_every_ablation_trains_a_step(path):
-    cfg = scaled(Config.fromfile(path), TINY)
-    init_default_scope('mmpose')
-    cfg.model.identity_head = cfg.model.get('identity_head')
-    model = MODELS.build(cfg.model).train()
-    losses = model(
-        torch.randn(1, 2, 3, 64, 64), random_samples(2), mode='loss'
-    )
-    steps = [f'loss_{k}_{n}' for n, k in enumerate(cfg.model.head.steps)]
-    identity = ['loss_identity'] if cfg.model.identity_head else []
-    assert sorted(losses) == sorted(steps + identity)
-    total = sum(losses.values())
-    total.backward()
-    assert torch.isfinite(total) and total > 0
-    assert (model.neck.lstm is not None) == cfg.model.neck.get(
-        'recurrent', True
-    )
-
-
-def test_a_scale_reaches_every_place():
-    cfg = read('rednet_resnet_300vw')
-    before = cfg.copy()
-    data = dict(
-        train=dict(type='VideoClipDataset', ann_file='a.json', clip_length=3),
-        test=dict(type='VideoClipDataset', ann_file='b.json'),
-        max_epochs=5,
-        batch_size=2,
-        num_subjects=7,
-    )
-    small = scaled(
-        cfg,
-        dict(
-            TINY,
-            data=dict(clips=data),
-            evaluator=dict(groups='turn'),
-        ),
-    )
-    assert differences(cfg, before) == []
-    places = dict(walk(small._cfg_dict))
-    sizes = {v for k, v in places.items() if k[-1] == 'input_size'}
-    assert sizes == {(64, 64)}
-    # 64 is a quarter of 256: sigma and radius are too.
-    sigmas = {v for k, v in places.items() if k[-1] in ('sigma', 'radius')}
-    assert sigmas == {1.25}
-    assert small.model.backbone.depth == 18
-    assert small.model.neck.in_channels == 512
-    assert small.model.identity_head.in_channels == 256
-    assert small.model.identity_head.num_subjects == 7
-    assert small.train_dataloader.batch_size == 2
-    assert small.train_dataloader.dataset.clip_length == 3
-    assert small.val_dataloader.dataset.test_mode
-    assert small.test_dataloader == small.val_dataloader
-    assert small.test_evaluator.groups == 'turn'
-    assert small.train_cfg.max_epochs == 5
-    # 30 and 42 of 50 epochs.
-    assert small.param_scheduler[1].milestones == [3, 4]
-
-
-@pytest.mark.parametrize('network', ['resnet', 'vgg'])
-def test_narrower_networks(network):
-    widths = dict(REDNetResNet=16, REDNetVGG=8)
-    cfg = scaled(
-        read(f'rednet_{network}_300vw'), dict(TINY, base_channels=widths)
-    )
-    init_default_scope('mmpose')
-    model = MODELS.build(cfg.model).train()
-    wide = 512 * (16 if network == 'resnet' else 8) // 64
-    assert model.backbone.code_channels == wide
-    losses = model(
-        torch.randn(1, 2, 3, 64, 64), random_samples(2), mode='loss'
-    )
-    assert 'loss_identity' in losses
-
-
-def test_films_of_a_scale():
-    kind = dict(
-        train=dict(type='CombinedClipDataset'),
-        test=dict(type='CombinedClipDataset'),
-        max_batches=7,
-        film=dict(shift=0.2),
-    )
-    small = scaled(read('rednet_resnet_300vw'), dict(data=dict(clips=kind)))
-    train, test = (
-        loader.dataset.pipeline
-        for loader in (small.train_dataloader, small.test_dataloader)
-    )
-    # Behind the box of the face; the same films in every test.
-    assert [step['type'] for step in train[1:4]] == [
-        'GetBBoxCenterScale',
-        'ClipFromImage',
-        'TopdownAffine',
-    ]
-    assert train[2] == dict(type='ClipFromImage', shift=0.2)
-    assert test[2] == dict(type='ClipFromImage', shift=0.2, seed=0)
-    assert small.train_dataloader.batch_sampler.max_batches == 7
-
-
-def test_schedule_of_a_scale():
-    scale = dict(
-        param_scheduler=[dict(type='CosineAnnealingLR', T_max='max_epochs')],
-        data=dict(clips=dict(train={'type': 'A'}, test={}, max_epochs=4)),
-    )
-    small = scaled(read('rednet_resnet_300vw'), scale)
-    assert small.param_scheduler == [dict(type='CosineAnnealingLR', T_max=4)]
-
-
-def test_scales_of_the_repository_can_be_read():
-    paths = sorted((CONFIGS / 'ablations' / 'scales').glob('*.py'))
-    assert paths
-    for path in paths:
-        scale = read_scale(path)
-        for ablation in ABLATIONS:
-            if ablation.stem in scale.get('left_out', ()):
-                continue
-            cfg = scaled(Config.fromfile(ablation), scale)
-            kind = scale['data'][cfg.stage.data]
-            assert cfg.train_cfg.max_epochs == kind['max_epochs']
-
-
-def test_what_is_no_scale(tmp_path):
-    path = tmp_path / 'scale.py'
-    path.write_text('learning = 3\n')
-    with pytest.raises(ValueError, match='is not a scale'):
-        read_scale(path)
-    path.write_text('data = dict(films=dict())\n')
-    with pytest.raises(ValueError, match='is not a scale'):
-        read_scale(path)
-    with pytest.raises(ValueError, match='multiple of 32'):
-        scaled(read('rednet_resnet_300vw'), dict(input_size=100))
 
 
 # -- data of the stages -----------------------------------------------------

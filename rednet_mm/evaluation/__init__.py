@@ -7,6 +7,7 @@
   ``smoothing``: the One Euro filter, their baseline;
 * ``sums``, ``summary``: all figures in one pass;
 * ``comparison``, ``tables``: several systems side by side, with intervals;
+  ``seeds``: several trainings of each;
 * ``landmark_metric``, ``response_map_metric``: in MMEngine's terms.
 """
 
