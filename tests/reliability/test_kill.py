@@ -152,10 +152,10 @@ WRITER = """
 import json, os, pathlib, sys, time
 folder, way = pathlib.Path(sys.argv[1]), sys.argv[2]
 folder.mkdir(exist_ok=True)
-print('begun', flush=True)
 name = folder / ('numbers.json' if way == 'torn' else 'numbers.part.json')
 with open(name, 'w') as out:
     out.write('[')
+    print('begun', flush=True)
     for number in range(10):
         out.write(f'{number}, ')
         out.flush()
