@@ -129,7 +129,7 @@ def _annotated_row(
         face=str(annotation['id']),
         track=None if video is None else (video, face),
         video=video,
-        frame_id=int(image.get('frame_id') or 0),
+        frame_id=int(np.int64(image.get('frame_id') or 0)),
         category=_known(videos.get(video), int),
         group=_known(image.get('group'), str),
         yaw=_known(annotation.get('yaw'), float),

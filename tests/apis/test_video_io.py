@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
+import zlib
 
 import cv2
 import numpy as np
 import pytest
 
 from rednet_mm.apis import VideoWriter, read_frames
+from rednet_mm.errors import UserError
 
 
 def plain(level: int, size=(48, 64)) -> np.ndarray:
@@ -230,3 +232,41 @@ def test_camera_that_is_not_there(monkeypatch):
     monkeypatch.setattr(FakeCamera, 'opens', False)
     with pytest.raises(ValueError, match=r'^camera 7 cannot be opened; '):
         read_frames('7')
+
+
+@pytest.mark.parametrize('suffix', ['.m3u8', '.mp4', '.avi'])
+@pytest.mark.parametrize(
+    'content',
+    [
+        '#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{film}\n'
+        '#EXT-X-ENDLIST\n',
+        'ffconcat version 1.0\nfile film.mp4\n',
+    ],
+)
+def test_list_of_films_is_no_film(tmp_path, content, suffix):
+    # FFmpeg would open what it names, wherever that is.
+    film = tmp_path / 'film.mp4'
+    write_film(film, [plain(9)])
+    path = tmp_path / f'list{suffix}'
+    path.write_text(content.format(film=film))
+    with pytest.raises(UserError, match='is not a film that can be read'):
+        read_frames(str(path))
+
+
+def test_frame_of_more_pixels_than_are_read(tmp_path, monkeypatch):
+    film = tmp_path / 'film.mp4'
+    write_film(film, [plain(9)])
+    monkeypatch.setattr('rednet_mm.apis.video_io.MOST_PIXELS', 100)
+    with pytest.raises(UserError, match='is not a film that can be read'):
+        read_frames(str(film))
+
+
+def test_picture_of_more_pixels_than_opencv_decodes(tmp_path):
+    # 60,000 x 60,000; OpenCV raises, where it gives None for damage.
+    header = b'\x89PNG\r\n\x1a\n\0\0\0\rIHDR'
+    size = b'\0\0\xea\x60' * 2 + b'\x08\2\0\0\0'
+    check = zlib.crc32(b'IHDR' + size).to_bytes(4, 'big')
+    end = b'\0\0\0\0IEND\xaeB`\x82'
+    (tmp_path / 'a.png').write_bytes(header + size + check + end)
+    with pytest.raises(UserError, match='is not an image that can be read'):
+        next(iter(read_frames(str(tmp_path))))
