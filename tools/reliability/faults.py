@@ -125,6 +125,22 @@ class Bench:
         cfg.merge_from_dict(options)
         return dict(state_dict=MODELS.build(cfg.model).state_dict())
 
+    def exploding(self, data: Path, factor: float) -> str:
+        """A config whose learning rate is multiplied after an epoch."""
+        cfg = copy.deepcopy(self.cfg)
+        for each in ('train', 'val', 'test'):
+            loader = cfg[f'{each}_dataloader']
+            loader.dataset.data_root = str(data)
+            loader.update(num_workers=0, persistent_workers=False)
+        cfg.train_dataloader.dataset.clips_per_video = 2
+        cfg.train_cfg.max_epochs = 3
+        cfg.param_scheduler = [
+            dict(type='MultiStepLR', milestones=[1], gamma=factor)
+        ]
+        path = str(self.folder / 'exploding.py')
+        cfg.dump(path)
+        return path
+
     def loaders(self) -> Iterator[Callable[[], nn.Module]]:
         """Everything that loads; each gives the network it loaded into.
 
@@ -326,32 +342,20 @@ def training_row(bench: Bench, factors: list[float]) -> Row:
     data = bench.folder / 'data'
     make = ROOT / 'data_converters'
     source = bench.folder / 'source'
-    for words in (
-        [str(make / 'make_tiny_300vw.py'), str(source)],
-        [str(make / 'convert_300vw.py'), str(source), str(data)],
-    ):
+    convert = [str(make / 'convert_300vw.py'), str(source), str(data)]
+    convert += ['--protocol', 'csv', '--subjects', f'{source}/subjects.csv']
+    for words in ([str(make / 'make_tiny_300vw.py'), str(source)], convert):
         status, said = run(words)
         if status:
             raise UserError(f'no data to train on: {said.strip()}')
     survived = 0
     for number, factor in enumerate(factors):
         work = bench.folder / f'training_{number}'
-        options = [
-            *(
-                f'{each}_dataloader.dataset.data_root={data}'
-                for each in ('train', 'val', 'test')
-            ),
-            'train_dataloader.num_workers=0',
-            'train_dataloader.persistent_workers=False',
-            'train_dataloader.dataset.clips_per_video=2',
-            'train_cfg.max_epochs=3',
-            "param_scheduler=[dict(type='MultiStepLR', milestones=[1], "
-            f'gamma={factor})]',
-        ]
-        words = [str(ROOT / 'tools' / 'train.py'), bench.config]
+        config = bench.exploding(data, factor)
+        words = [str(ROOT / 'tools' / 'train.py'), config]
         words += ['--work-dir', str(work), '--no-validate']
         words += ['--amp'] if number % 2 else []
-        status, said = run([*words, '--cfg-options', *options])
+        status, said = run(words)
         last = said.strip().splitlines()[-1] if said.strip() else ''
         kept = work / 'epoch_1.pth'
         fine = status == 2 and 'training was stopped' in last
