@@ -6,12 +6,16 @@ of the file: a :class:`RecurrentPoseEstimator` sees that it fits.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pickle import UnpicklingError
 from typing import Any, Optional
 
 from mmengine.runner import CheckpointLoader
 
-from rednet_mm.checkpoint_safety import read_checkpoint
+from rednet_mm.checkpoint_faults import unreadable
+from rednet_mm.checkpoint_safety import cautious, read_checkpoint
+from rednet_mm.errors import UserError
 
 # Under this key of the metadata, which torch hands to every module that is
 # loaded, stands the file.
@@ -60,5 +64,25 @@ def file_of(metadata: Mapping[str, Any]) -> Optional[str]:
 
 
 def use_own_loader() -> None:
-    """Make MMEngine load local checkpoints by :func:`load_from_local`."""
-    CheckpointLoader.register_scheme('', load_from_local, force=True)
+    """Make MMEngine load local checkpoints by :func:`load_from_local`.
+
+    What it downloads it loads as before, without running code from it.
+    """
+    for prefix, loader in list(CheckpointLoader._schemes.items()):
+        CheckpointLoader.register_scheme(
+            prefix, _cautiously(loader) if prefix else load_from_local, True
+        )
+
+
+def _cautiously(loader: Callable[..., Any]) -> Callable[..., Any]:
+    """A loader of MMEngine that takes weights alone."""
+
+    @wraps(loader)
+    def load(filename: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            with cautious():
+                return loader(filename, *args, **kwargs)
+        except UnpicklingError as error:
+            raise UserError(unreadable(filename, error)) from error
+
+    return load

@@ -159,8 +159,10 @@ def _download(address: str, cure: str) -> dict:
     """
     name = address.split('://', 1)[1]
     try:
-        with _cautious():
+        with cautious():
             return CheckpointLoader.load_checkpoint(address, 'cpu', 'silent')
+    except UserError:
+        raise
     except (OSError, HTTPException) as error:
         raise UserError(
             f'{address} cannot be downloaded ({reason(error)}); {cure}'
@@ -184,7 +186,7 @@ def _download(address: str, cure: str) -> dict:
 
 
 @contextmanager
-def _cautious() -> Iterator[None]:
+def cautious() -> Iterator[None]:
     """Weights alone, and no download that hangs for ever.
 
     torch's downloads unpickle everything unless this variable forbids it.

@@ -334,3 +334,23 @@ def test_fitting_checkpoints_pass(checkpoint, tmp_path):
     check_checkpoint(model, str(bare))
     model.identity_head = nn.Linear(5, 6)
     check_checkpoint(model, str(bare))
+
+
+def test_what_is_downloaded_runs_nothing_either(tmp_path, monkeypatch):
+    # torch's own default for downloads is to unpickle everything.
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    folder, marker = tmp_path / 'hub' / 'checkpoints', tmp_path / 'ran'
+    folder.mkdir(parents=True)
+    attack = Call(os.system, f'touch {marker}')
+    # As if it had been downloaded before: there is no network here.
+    torch.save(dict(state_dict={}, evil=attack), folder / 'evil.pth')
+    model, address = nn.Linear(3, 2), 'https://example.org/evil.pth'
+    for load in (load_checkpoint, check_checkpoint):
+        with pytest.raises(UserError) as caught:
+            load(model, address)
+        message = str(caught.value)
+        assert message.startswith(f'{address} asks for posix.system when')
+        assert not marker.exists()
+    # And what is weights is loaded.
+    torch.save(nn.Linear(3, 2).state_dict(), folder / 'good.pth')
+    load_checkpoint(model, 'https://example.org/good.pth')
