@@ -97,9 +97,14 @@ def leaves_folder(name: str) -> bool:
     """Whether a path out of a file would lead out of the folder it is in.
 
     Absolute paths do, ``..``, and addresses (``http://``), which MMEngine and
-    FFmpeg would fetch; a NUL ends a path where C reads it. Symbolic links are
-    followed: the converters themselves make them.
+    FFmpeg would fetch; a NUL ends a path where C reads it, and there are
+    characters that no file system has. Symbolic links are followed: the
+    converters themselves make them.
     """
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return True
     path = PurePosixPath(name.replace('\\', '/'))
     return (
         path.is_absolute()

@@ -61,7 +61,7 @@ def _hook(event: str, arguments: tuple) -> None:
     place = os.fspath(place)
     if event == 'sqlite3.connect':
         place = place.removeprefix('file://').partition('?')[0]
-    if event.startswith(('socket', 'urllib', 'subprocess')):
+    if event.startswith(('socket', 'urllib', 'subprocess', 'os.system')):
         _state['seen'].append(f'{event} {place}')
         return
     if '\0' in place:
