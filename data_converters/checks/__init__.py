@@ -1,0 +1,46 @@
+"""Checks of converted data sets: what is wrong, how often, and where.
+
+An error would spoil or stop a training or an evaluation; a warning is for a
+person to judge. All coordinates are 0-based image pixels.
+"""
+
+from .findings import Finding, Findings
+from .one_file import PADDING, TINY_FACE, check_content
+from .reading import (
+    Picture,
+    file_names,
+    read_dataset,
+    read_picture,
+    read_pictures,
+)
+from .report import as_text, check_files, write_report
+from .several_files import (
+    TABLE_4,
+    Part,
+    beside_paper,
+    check_between,
+    known_set,
+    make_part,
+)
+
+__all__ = [
+    'Finding',
+    'Findings',
+    'PADDING',
+    'Part',
+    'Picture',
+    'TABLE_4',
+    'TINY_FACE',
+    'as_text',
+    'beside_paper',
+    'check_between',
+    'check_content',
+    'check_files',
+    'file_names',
+    'known_set',
+    'make_part',
+    'read_dataset',
+    'read_picture',
+    'read_pictures',
+    'write_report',
+]
