@@ -429,14 +429,17 @@ def test_a_checkpoint_makes_the_file_needless(chosen, tmp_path):
     assert (cfg.load_from, cfg.resume) == (None, False)
     cfg = chosen('--resume', load_from='stage1.pth')
     assert (cfg.load_from, cfg.resume) == ('stage1.pth', False)
-    (tmp_path / 'last_checkpoint').write_text('epoch_3.pth')
+    # What is gone on from is read before, so that it is whole.
+    path = tmp_path / 'epoch_3.pth'
+    torch.save(dict(state_dict={}), path)
+    (tmp_path / 'last_checkpoint').write_text(str(path))
     for words, options in (
         (['--resume'], dict(load_from='stage1.pth')),
         ([], dict(resume=True)),
     ):
         cfg = chosen(*words, **options)
         assert cfg.model.backbone.init_cfg is None
-        assert (cfg.load_from, cfg.resume) == ('epoch_3.pth', True)
+        assert (cfg.load_from, cfg.resume) == (str(path), True)
 
 
 def test_from_scratch_is_an_option_of_the_command_line(chosen):
