@@ -160,10 +160,11 @@ def main() -> None:
                 until = time.monotonic() + 60 * args.minutes
                 disturb(disturbed, args.times, until)
                 rows.append(disturbed.row())
+                # A stop during the next takes nothing of this one.
+                path = write_rows(str(work), 'kill', rows, args.seed, started)
             elif name == 'clips':
                 # Test and film take its weights.
                 disturbed.run_unbroken()
-        path = write_rows(str(work), 'kill', rows, args.seed, started)
         for row in rows:
             print(f'{row.part}: {row.injected} killed, {row.lost} lost')
         print(f'written: {path}')
