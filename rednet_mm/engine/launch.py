@@ -103,7 +103,8 @@ def run_config(args: argparse.Namespace) -> Config:
 
 def _set_randomness(cfg: Config, args: argparse.Namespace) -> None:
     """MMEngine's ``randomness``, as the command line wants it."""
-    wishes = dict(cfg.get('randomness') or {})
+    # MMEngine insists on a seed, be it None.
+    wishes = {'seed': None, **(cfg.get('randomness') or {})}
     if args.seed is not None:
         wishes['seed'] = args.seed
     if args.deterministic:
