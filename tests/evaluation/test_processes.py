@@ -117,7 +117,7 @@ def test_two_processes_measure_what_one_does(config, alone):
     assert done.returncode == 0, done.stderr[-2000:]
     figures, dump = alone
     two = json.loads((root / 'two.json').read_text())
-    assert two.pop('environment')['torch'] == torch.__version__
+    assert two.pop('provenance')['checkpoint'] == config.load_from
     assert two == pytest.approx(figures, rel=1e-9, abs=1e-9)
     one, other = read_dump(str(dump)), read_dump(str(root / 'two.npz'))
     # Nothing is lost and nothing comes twice.
