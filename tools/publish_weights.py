@@ -64,13 +64,14 @@ def publish(config: str, checkpoint: str, out: str) -> None:
     check_checkpoint(model, checkpoint)
     loaded = read_checkpoint(checkpoint)
     meta = loaded.get('meta', {})
-    # What tools/train.py noted of the run, in the config that it stored.
+    # What was noted of the run; before 0.1.0 in the config alone.
     trained = Config.fromstring(meta['cfg'], '.py') if 'cfg' in meta else {}
+    run = meta.get('environment') or trained.get('run_info', {})
     about = dict(
         config=Path(config).name,
         epoch=meta.get('epoch'),
         seed=meta.get('seed'),
-        run=dict(trained.get('run_info', {})),
+        run=dict(run),
         use='research only, as the data; see the model card',
         metainfo=FACE_68,
     )
