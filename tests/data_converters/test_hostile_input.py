@@ -162,7 +162,7 @@ def test_frame_number_of_thousands_of_digits():
 @pytest.mark.parametrize(
     'name',
     ['../a.jpg', '/a.jpg', 'b/../../a.jpg', '..\\a.jpg', 'http://h/a.jpg',
-     'b/file://a.jpg', 'a\0.jpg'],
+     'b/file://a.jpg', 'a\0.jpg', '\ud800.jpg'],
 )  # fmt: skip
 def test_names_that_lead_out(name):
     assert leaves_folder(name)
