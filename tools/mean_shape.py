@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rednet_mm.datasets.annotations import reading_annotations
 from rednet_mm.engine.launch import one_sentence_errors
 from rednet_mm.errors import UserError
 from rednet_mm.landmarks import SEVEN_OF_68
@@ -26,18 +27,19 @@ def mean_shape(path: Path, padding: float) -> np.ndarray:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        UserError: if no face has all of the points.
+        UserError: if it is another file, or no face has all of the points.
     """
     if not path.is_file():
         raise FileNotFoundError(
             f'{path} does not exist; name a file that a converter wrote'
         )
     shapes = []
-    for face in json.loads(path.read_text())['annotations']:
-        points = np.reshape(face['keypoints'], (-1, 3))[list(SEVEN_OF_68)]
-        if (points[:, 2] > 0).all():
-            side = 200 * face['scale'] * padding
-            shapes.append((points[:, :2] - face['center']) / side + 0.5)
+    with reading_annotations(str(path)):
+        for face in json.loads(path.read_text())['annotations']:
+            points = np.reshape(face['keypoints'], (-1, 3))[list(SEVEN_OF_68)]
+            if (points[:, 2] > 0).all():
+                side = 200 * face['scale'] * padding
+                shapes.append((points[:, :2] - face['center']) / side + 0.5)
     if not shapes:
         raise UserError(f'{path} has no face with all points annotated')
     return np.mean(shapes, axis=0)

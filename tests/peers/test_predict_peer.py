@@ -47,6 +47,13 @@ def test_habit_moves_and_scales_the_square_round_the_marks():
     np.testing.assert_allclose(box, [-5, 20, 40, 40])
 
 
+def test_image_out_of_the_folder_is_refused(stills):
+    text = stills.read_text().replace('images/some_0', '../some_0')
+    stills.write_text(text)
+    with pytest.raises(DataError, match="out of the data set's folder"):
+        predict(_Corner(), stills, 'habit')
+
+
 @pytest.mark.parametrize('boxes', ['habit', 'extent'])
 def test_each_face_is_predicted_by_its_id(stills, boxes):
     found = predict(_Corner(), stills, boxes)

@@ -13,8 +13,9 @@ import numpy as np
 from tqdm import tqdm
 
 from data_converters.checks import read_dataset
-from data_converters.errors import DataError
+from data_converters.errors import DataError, short
 from data_converters.frames import read_frames, split_frame_name
+from data_converters.images import leaves_folder
 
 from .peer import Peer
 
@@ -108,8 +109,14 @@ def _read_images(
     """All images, RGB; each video is decoded once.
 
     Raises:
-        DataError: One of them cannot be read.
+        DataError: One of them cannot be read, or lies elsewhere.
     """
+    for name in names:
+        if leaves_folder(name):
+            raise DataError(
+                f"{root}: {short(name)!r} leads out of the data set's folder; "
+                'convert the data again'
+            )
     films: dict[str, dict[int, str]] = defaultdict(dict)
     for name in names:
         place = split_frame_name(name)
