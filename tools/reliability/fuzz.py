@@ -10,8 +10,8 @@ touched outside the reader's folder. A process bounded in memory does it; it
 is started again when it dies.
 
 What is lost is kept in WORK_DIR/reliability/lost, with its error beside it;
-WORK_DIR/reliability/fuzz.json gets the counts. The exit status is 1 where
-something was lost.
+WORK_DIR/reliability/fuzz.json gets the counts, on Ctrl-C and SIGTERM too. The
+exit status is 1 where something was lost.
 """
 
 import argparse
@@ -22,12 +22,16 @@ import sys
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from rows import FOLDER, Row, write_rows
+
+from rednet_mm.engine.launch import stop_on_sigterm
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = Path(__file__).with_name('fuzz_child.py')
@@ -175,6 +179,36 @@ def run_job(
             return False
 
 
+def plan(readers: list[str]) -> Iterator[tuple[str, str]]:
+    """Way and reader of each job: all in turn, what is hard once."""
+    yield from product(('damaged', 'drawn', 'hard'), readers)
+    while True:
+        yield from product(('damaged', 'drawn'), readers)
+
+
+def try_all(
+    counts: dict[tuple[str, str], Count],
+    jobs: Iterable[tuple[str, str]],
+    args: argparse.Namespace,
+    started: float,
+) -> None:
+    """Do jobs until the time is up."""
+    child = Child(args)
+    for number, (way, reader) in enumerate(jobs):
+        if time.monotonic() - started > args.seconds:
+            break
+        job = dict(
+            reader=reader,
+            way=way,
+            seed=args.seed * 1_000_003 + number,
+            number=BATCH,
+            megabytes=args.megabytes,
+        )
+        if not run_job(child, job, counts[reader, way], args):
+            child = Child(args)
+    child.end()
+
+
 def as_rows(counts: dict[tuple[str, str], Count]) -> list[Row]:
     """One row of each reader and way."""
     rows = []
@@ -204,24 +238,11 @@ def main() -> None:
     if unknown:
         sys.exit(f'error: no reader {min(unknown)}; choose {list(READERS)}')
     counts: dict[tuple[str, str], Count] = defaultdict(Count)
-    child, turn = Child(args), 0
-    jobs = [(way, reader) for way in WAYS for reader in readers]
-    while turn < len(readers) or time.monotonic() - started < args.seconds:
-        # What is hard is tried once, the rest in turn.
-        rest = jobs[len(readers) :]
-        place = turn if turn < len(readers) else -1
-        way, reader = jobs[place] if place >= 0 else rest[turn % len(rest)]
-        job = dict(
-            reader=reader,
-            way=way,
-            seed=args.seed * 1_000_003 + turn,
-            number=BATCH,
-            megabytes=args.megabytes,
-        )
-        if not run_job(child, job, counts[reader, way], args):
-            child = Child(args)
-        turn += 1
-    child.end()
+    try:
+        with stop_on_sigterm():
+            try_all(counts, plan(readers), args, started)
+    except KeyboardInterrupt:
+        print('interrupted; what was tried is written')
     rows = as_rows(counts)
     if args.atheris:
         from fuzz_atheris import explore
