@@ -182,7 +182,9 @@ class _Film(FrameReader):
             self._container = av.open(source)
         except (av.FFmpegError, ValueError, MemoryError) as error:
             raise unreadable from error
-        if not self._container.streams.video:
+        streams = self._container.streams.video
+        # Without a decoder, where the codec is one that nobody knows.
+        if not streams or streams[0].codec_context is None:
             self._container.close()
             raise unreadable
         self._stream = self._container.streams.video[0]

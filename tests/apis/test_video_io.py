@@ -270,3 +270,15 @@ def test_picture_of_more_pixels_than_opencv_decodes(tmp_path):
     (tmp_path / 'a.png').write_bytes(header + size + check + end)
     with pytest.raises(UserError, match='is not an image that can be read'):
         next(iter(read_frames(str(tmp_path))))
+
+
+def test_film_of_a_codec_that_nobody_knows(tmp_path):
+    path = tmp_path / 'film.avi'
+    writer = cv2.VideoWriter(
+        str(path), cv2.VideoWriter_fourcc(*'MJPG'), 25, (64, 48)
+    )
+    writer.write(plain(9))
+    writer.release()
+    path.write_bytes(path.read_bytes().replace(b'MJPG', b'\1\2\3\4'))
+    with pytest.raises(UserError, match='is not a film that can be read'):
+        read_frames(str(path))
