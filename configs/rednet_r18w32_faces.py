@@ -151,4 +151,4 @@ test_evaluator = val_evaluator
 
 # following faces in films: thresholds of these weights' response maps, by
 # tools/benchmarks/lost_faces.py (docs/tracking.md)
-tracker = dict(min_score=0.55, max_spread=3.5)
+tracker = dict(min_score=0.58, max_spread=4.0)
