@@ -17,6 +17,9 @@ from data_converters.parallel import run_parallel
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
 PLACE_MODES = ('link', 'copy')
 
+# Characters of a path out of a file; systems end at 4,096 bytes.
+_LONGEST_NAME = 1000
+
 
 def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
     """Visible files of a folder with one of the suffixes, in any case.
@@ -97,9 +100,10 @@ def leaves_folder(name: str) -> bool:
     """Whether a path out of a file would lead out of the folder it is in.
 
     Absolute paths do, ``..``, and addresses (``http://``), which MMEngine and
-    FFmpeg would fetch; a NUL ends a path where C reads it, and there are
-    characters that no file system has. Symbolic links are followed: the
-    converters themselves make them.
+    FFmpeg would fetch. What is no path at all does: control characters (a NUL
+    ends a path where C reads it), characters that no file system has, names
+    longer than any. Symbolic links are followed: the converters themselves
+    make them.
     """
     try:
         os.fsencode(name)
@@ -110,7 +114,8 @@ def leaves_folder(name: str) -> bool:
         path.is_absolute()
         or '..' in path.parts
         or '://' in name
-        or '\0' in name
+        or len(name) > _LONGEST_NAME
+        or min(name, default=' ') < ' '
     )
 
 

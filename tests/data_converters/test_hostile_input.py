@@ -162,7 +162,7 @@ def test_frame_number_of_thousands_of_digits():
 @pytest.mark.parametrize(
     'name',
     ['../a.jpg', '/a.jpg', 'b/../../a.jpg', '..\\a.jpg', 'http://h/a.jpg',
-     'b/file://a.jpg', 'a\0.jpg', '\ud800.jpg'],
+     'b/file://a.jpg', 'a\0.jpg', '\ud800.jpg', 'a\nb.jpg', 'x' * 1001],
 )  # fmt: skip
 def test_names_that_lead_out(name):
     assert leaves_folder(name)
@@ -170,7 +170,12 @@ def test_names_that_lead_out(name):
 
 
 def test_names_that_do_not():
-    assert not any(map(leaves_folder, ['a.jpg', 'b/..a.jpg', 'a:b.jpg', 'é']))
+    assert not any(
+        map(
+            leaves_folder,
+            ['a.jpg', 'b/..a.jpg', 'a:b.jpg', 'é', '', 'x' * 1000],
+        )
+    )
 
 
 # -- AFLW's database --------------------------------------------------
