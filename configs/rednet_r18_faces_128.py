@@ -150,6 +150,6 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type='FaceLandmarkMetric')
 test_evaluator = val_evaluator
 
-# following faces in films: thresholds of the small model's response maps, which
-# are of this form (docs/tracking.md); these weights' own are not measured yet
+# following faces in films: thresholds of the small model, whose response maps
+# have this form (docs/tracking.md); these weights' own are not measured yet
 tracker = dict(min_score=0.58, max_spread=4.0)
