@@ -151,6 +151,7 @@ def test_learning_curve_has_a_line_an_epoch(run):
     assert 'seed 0' in table and 'commit' in table
 
 
+@pytest.mark.slow
 def test_track_video(run):
     root, data = run['root'], run['data']
     folder = next((data / 'frames').iterdir())

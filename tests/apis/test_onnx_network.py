@@ -263,6 +263,7 @@ def test_either_of_two_equal_maxima_is_right():
     assert far(6.5, 4) == 0.5
 
 
+@pytest.mark.slow
 def test_a_vgg_of_several_steps_remembers_the_same(tmp_path):
     # With peaks in its maps an untrained one is not to be compared by its
     # landmarks: noise of a millionth in the input moves PyTorch's own by

@@ -55,6 +55,7 @@ def step(model, unroll, state):
     return found
 
 
+@pytest.mark.slow
 def test_training_is_the_same_in_one_graph():
     model = build_model(tiny_model_cfg()).train()
     state = {name: value.clone() for name, value in model.state_dict().items()}

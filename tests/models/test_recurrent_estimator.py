@@ -333,6 +333,7 @@ def test_detection_begins_at_the_share_of_the_discs():
     assert bias.exp().tolist() == pytest.approx([0.0695] * 7, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_channels_of_a_detection_come_apart():
     # A few steps on one batch: each map must find its own landmark. From
     # responses of one half all maps stay alike for hundreds of steps.
