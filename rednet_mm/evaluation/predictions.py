@@ -9,7 +9,7 @@ import csv
 import json
 import os.path as osp
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Optional
 
@@ -183,11 +183,17 @@ def _read_csv(path: str) -> list[dict]:
     try:
         # Tables write a mark of the coding before the first name.
         with open(path, newline='', encoding='utf-8-sig') as stream:
-            head, *lines = list(csv.reader(stream)) or [[]]
+            return _frames_of_rows(csv.reader(stream), path)
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(
             f'{path} is not a CSV file in UTF-8 ({error}); save it as one'
         ) from error
+
+
+def _frames_of_rows(rows: Iterator[list[str]], path: str) -> list[dict]:
+    # Row by row: as lists, a file of empty lines would be sixty times as
+    # large in memory.
+    head = next(rows, [])
     places = {name: place for place, name in enumerate(head)}
     number = sum(name[:1] == 'x' and name[1:].isdigit() for name in head)
     try:
@@ -200,7 +206,7 @@ def _read_csv(path: str) -> list[dict]:
             'faces)'
         ) from None
     frames = []
-    for number, line in enumerate(lines, 2):
+    for number, line in enumerate(rows, 2):
         if not line:
             continue
         try:

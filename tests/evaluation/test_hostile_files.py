@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -133,6 +134,18 @@ def test_csv_in_another_coding_or_with_a_huge_cell(tmp_path, annotations):
         path = csv_of(tmp_path, coding, cell)
         says = refused(predicted, path, annotations)
         assert 'a.csv is not a CSV file in UTF-8' in says
+
+
+def test_csv_of_empty_lines_takes_no_memory(tmp_path, annotations):
+    path = csv_of(tmp_path, 'utf-8')
+    with path.open('a') as stream:
+        stream.write('\n' * 100_000)
+    tracemalloc.start()
+    records = predicted(path, annotations)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # A list of a line alone is 56 bytes: 5.6 MB, and 0.8 MB of references.
+    assert len(records) == 1 and peak < 3e6
 
 
 # -- dumps --------------------------------------------------
