@@ -113,9 +113,19 @@ def lying_npz(content: bytes, name: str, number: int = 10**10) -> bytes:
 
 def bomb(megabytes: int) -> bytes:
     """An .npz of zeros, a thousandth as large as what it unpacks to."""
-    target = io.BytesIO()
-    array = np.zeros(megabytes << 17)
-    np.savez_compressed(target, about=np.array('{}'), prediction=array)
+    target, header = io.BytesIO(), io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header,
+        {'descr': '<f8', 'fortran_order': False, 'shape': (megabytes << 17,)},
+    )
+    with (
+        zipfile.ZipFile(target, 'w', zipfile.ZIP_DEFLATED) as new,
+        new.open('prediction.npy', 'w', force_zip64=True) as stream,
+    ):
+        stream.write(header.getvalue())
+        # Not as one array, which would take the memory here.
+        for _ in range(megabytes):
+            stream.write(bytes(1 << 20))
     return target.getvalue()
 
 

@@ -19,6 +19,7 @@ import json
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import defaultdict
@@ -64,9 +65,13 @@ class Child:
     """
 
     def __init__(self, args: argparse.Namespace) -> None:
-        command = [sys.executable, str(CHILD), '--memory', str(args.memory)]
+        # It stays when the process dies, with what it was reading.
+        self._folder = tempfile.TemporaryDirectory()
         self._process = subprocess.Popen(
-            [*command, '--real', str(args.real)],
+            [
+                *(sys.executable, str(CHILD), '--memory', str(args.memory)),
+                *('--real', str(args.real), '--folder', self._folder.name),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -101,10 +106,18 @@ class Child:
 
     def end(self) -> str:
         """End it; how it ended."""
-        hangs = self._process.poll() is None
-        self._process.kill()
-        status = self._process.wait()
-        return 'it hangs' if hangs else f'it dies of signal {-status}'
+        try:
+            # What closed its output is about to end.
+            status = self._process.wait(1)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            return 'it hangs'
+        return f'it ends by itself, with status {status}'
+
+    def forget(self) -> None:
+        """Remove what it has left on the disk."""
+        self._folder.cleanup()
 
 
 def parse_args() -> argparse.Namespace:
@@ -205,8 +218,10 @@ def try_all(
             megabytes=args.megabytes,
         )
         if not run_job(child, job, counts[reader, way], args):
+            child.forget()
             child = Child(args)
     child.end()
+    child.forget()
 
 
 def as_rows(counts: dict[tuple[str, str], Count]) -> list[Row]:

@@ -11,7 +11,6 @@ import json
 import os
 import resource
 import sys
-import tempfile
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,25 +105,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--memory', type=int, required=True)
     parser.add_argument('--real', type=Path, required=True)
+    parser.add_argument('--folder', type=Path, required=True)
     args = parser.parse_args()
     prepare()
-    places: dict[str, Place] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, reader in READERS.items():
-            places[name] = Place(reader, Path(folder), args.real)
-        say('ready')
-        limit_memory(args.memory)
-        for line in sys.stdin:
-            job = json.loads(line)
-            place = places[job['reader']]
-            say('begin', file=str(place.path))
-            if job['way'] == 'drawn':
-                draw(place, job)
-            else:
-                for content in place.contents(job):
-                    attempt(place, content)
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            say('end', peak=peak >> 10)
+    places = {
+        name: Place(reader, args.folder, args.real)
+        for name, reader in READERS.items()
+    }
+    say('ready')
+    limit_memory(args.memory)
+    for line in sys.stdin:
+        job = json.loads(line)
+        place = places[job['reader']]
+        say('begin', file=str(place.path))
+        if job['way'] == 'drawn':
+            draw(place, job)
+        else:
+            for content in place.contents(job):
+                attempt(place, content)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        say('end', peak=peak >> 10)
 
 
 def prepare() -> None:
