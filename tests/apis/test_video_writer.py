@@ -95,6 +95,9 @@ def test_film_appears_only_when_closed(tmp_path):
 
 def _write_and_stop(path: str, seconds: int, kill: int) -> None:
     """Ten frames a second, and then a signal to oneself."""
+    # A shell starts what runs in its background with SIGINT ignored, and the
+    # tests hand that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     writer = VideoWriter(path, 10)
     with stop_on_sigterm():
         try:
