@@ -258,6 +258,7 @@ def main() -> None:
             try_all(counts, plan(readers), args, started)
     except KeyboardInterrupt:
         print('interrupted; what was tried is written')
+        args.atheris = False
     rows = as_rows(counts)
     if args.atheris:
         from fuzz_atheris import explore
