@@ -118,6 +118,11 @@ class CheckedAnnotations(BaseDataset):
                 f'{info["img_path"]} is empty or not finite; mend or remove '
                 'the face (tools/check_dataset.py lists all)'
             )
+        if info['bbox_center'].shape != (1, 2):
+            raise UserError(
+                f'{self.ann_file}: the centre of the box of a face in {name} '
+                'is no point; convert the data again'
+            )
         if not np.isfinite(info['keypoints']).all():
             raise UserError(
                 f'{self.ann_file}: a mark of a face in {name} is not finite; '

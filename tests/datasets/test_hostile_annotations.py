@@ -84,6 +84,8 @@ def test_image_out_of_the_folder(data, name):
     [
         (dict(keypoints=[float('nan')] * 204), 'not finite'),
         (dict(center=[1e400, 0]), 'not finite'),
+        (dict(center=[9]), 'is no point'),
+        (dict(scale=[1, 2, 3]), 'is not an annotation file'),
         (dict(keypoints=[1.0] * 21), '7 marks where the config says 68'),
         (dict(keypoints=[10**400] * 204), 'is not an annotation file'),
         (dict(scale='x'), 'is not an annotation file'),
