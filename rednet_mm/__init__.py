@@ -15,8 +15,8 @@
 
 Importing the package registers its modules in MMPose's registries, tells
 torch which classes an mmengine checkpoint may hold, and makes MMEngine load
-local checkpoints, safetensors among them, with our checks. It does nothing
-else.
+local checkpoints, safetensors among them, with our checks. Where nothing is
+set, OpenCV is told not to decode pictures of any size. It does nothing else.
 """
 
 from rednet_mm import codecs, datasets, engine, evaluation, models
