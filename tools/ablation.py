@@ -15,6 +15,7 @@ from ablations.runs import Runs, all_ablations
 from ablations.tables import all_tables, row_records
 
 import rednet_mm  # noqa: F401
+from rednet_mm import files, pages
 from rednet_mm.engine.jobs import JobRunner, share_of_threads
 from rednet_mm.engine.launch import one_sentence_errors, stop_on_sigterm
 from rednet_mm.engine.scaling import read_scale
@@ -101,25 +102,17 @@ def write_tables(runs: Runs, about: str) -> str:
     runs.out.mkdir(parents=True, exist_ok=True)
     curves = figure_lines(runs, runs.out / 'figure9.png')
     text = '\n'.join([about, '', all_tables(runs), *curves]).rstrip() + '\n'
-    (runs.out / 'tables.md').write_text(text)
+    with files.whole(runs.out / 'tables.md') as part:
+        part.write_text(text)
     return text
 
 
 def page_with(page: Path, text: str) -> str:
     """A page with all that follows the mark replaced.
 
-    Raises:
-        FileNotFoundError: if there is no page.
-        UserError: if it has no mark.
+    Raises: as :func:`rednet_mm.pages.page_with`.
     """
-    if not page.is_file():
-        raise FileNotFoundError(
-            f'{page} does not exist; write a page with the line {MARK}'
-        )
-    before, mark, _ = page.read_text().partition(f'{MARK}\n')
-    if not mark:
-        raise UserError(f'{page} has no line {MARK}; add it where tables go')
-    return f'{before}{mark}\n{text}'
+    return pages.page_with(page, MARK, text)
 
 
 def describe(runs: Runs, scale: Optional[str], seeds: Any) -> str:
@@ -161,7 +154,9 @@ def main() -> None:
         print(text)
         print(f'written: {args.out / "tables.md"}')
         if args.doc:
-            args.doc.write_text(page_with(args.doc, text))
+            content = page_with(args.doc, text)
+            with files.whole(args.doc) as part:
+                part.write_text(content)
 
 
 if __name__ == '__main__':

@@ -19,6 +19,8 @@ import yaml
 
 from rednet_mm.engine.launch import one_sentence_errors
 from rednet_mm.errors import UserError
+from rednet_mm.files import whole
+from rednet_mm.pages import page_with
 from rednet_mm.provenance import describe_run
 from rednet_mm.shipped import ShippedModel, shipped_model
 
@@ -109,17 +111,17 @@ def metafile(model: ShippedModel, found: dict[str, dict[str, float]]) -> Any:
             )
         ],
         Models=[
-            dict(
-                Name=model.name,
-                In_Collection='RED-Net',
-                Config=f'configs/{model.name}.py',
-                Weights=f'rednet_mm/weights/{model.weights.name}',
-                Metadata={
+            {
+                'Name': model.name,
+                'In Collection': 'RED-Net',
+                'Config': f'configs/{model.name}.py',
+                'Weights': f'rednet_mm/weights/{model.weights.name}',
+                'Metadata': {
                     'Architecture': ['RED-Net', 'ResNet-18, half width'],
                     'Training Data': ['300-W', 'YouTube Faces'],
                     'License': 'weights: research only',
                 },
-                Results=[
+                'Results': [
                     dict(
                         Task='Face 2D Keypoint',
                         Dataset=name,
@@ -130,7 +132,7 @@ def metafile(model: ShippedModel, found: dict[str, dict[str, float]]) -> Any:
                     )
                     for name, figures in found.items()
                 ],
-            )
+            }
         ],
     )
 
@@ -142,14 +144,13 @@ def main() -> None:
     with one_sentence_errors():
         model = shipped_model()
         found = {name: measure(model, *place) for name, place in DATA.items()}
-        card = model.card.read_text()
-        before, rest = card.split(BEGIN)
-        after = rest.split(END)[1]
-        model.card.write_text(
-            f'{before}{BEGIN}\n\n{table(found)}\n\n{END}{after}'
-        )
-        text = yaml.safe_dump(metafile(model, found), sort_keys=False)
-        METAFILE.write_text(text.replace('In_Collection', 'In Collection'))
+        card = page_with(model.card, BEGIN, f'{table(found)}\n', END)
+        with whole(model.card) as part:
+            part.write_text(card)
+        with whole(METAFILE) as part:
+            part.write_text(
+                yaml.safe_dump(metafile(model, found), sort_keys=False)
+            )
     print(table(found))
 
 

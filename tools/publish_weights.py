@@ -15,7 +15,7 @@ from mmpose.apis import init_model
 from torch import Tensor, nn
 
 from rednet_mm.checkpoint_safety import (
-    check_checkpoint,
+    check_weights,
     read_checkpoint,
     weights_in,
 )
@@ -61,8 +61,9 @@ def publish(config: str, checkpoint: str, out: str) -> None:
     model = init_model(cfg, None, 'cpu')
     if model.head.num_keypoints != 68:
         raise UserError(f'{config} is not of 68 landmarks')
-    check_checkpoint(model, checkpoint)
     loaded = read_checkpoint(checkpoint)
+    weights = weights_in(loaded)
+    check_weights(model, weights, checkpoint, 'test')
     meta = loaded.get('meta', {})
     # What was noted of the run; before 0.1.0 in the config alone.
     trained = Config.fromstring(meta['cfg'], '.py') if 'cfg' in meta else {}
@@ -75,7 +76,7 @@ def publish(config: str, checkpoint: str, out: str) -> None:
         use='research only, as the data; see the model card',
         metainfo=FACE_68,
     )
-    write_safetensors(out, smaller(model, weights_in(loaded)), about)
+    write_safetensors(out, smaller(model, weights), about)
 
 
 def main() -> None:

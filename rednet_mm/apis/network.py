@@ -8,11 +8,15 @@ from typing import Any, Optional, Protocol, TypeVar, Union
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.runner import load_checkpoint
+from mmengine.runner import load_state_dict
 from mmpose.apis import init_model
 from torch import Tensor
 
-from rednet_mm.checkpoint_safety import check_checkpoint
+from rednet_mm.checkpoint_safety import (
+    check_weights,
+    read_checkpoint,
+    weights_in,
+)
 from rednet_mm.errors import UserError
 from rednet_mm.structures import RecurrentState, StepResult
 
@@ -188,8 +192,9 @@ class TorchNetwork(ModelNetwork):
     ) -> None:
         model = init_model(config, None, device)
         super().__init__(model, model.cfg, precision, keep_maps)
-        check_checkpoint(self.model, checkpoint)
-        load_checkpoint(self.model, checkpoint, map_location='cpu')
+        weights = weights_in(read_checkpoint(checkpoint))
+        check_weights(self.model, weights, checkpoint, 'test')
+        load_state_dict(self.model, weights)
 
 
 def padding_of(pipeline: Sequence[Mapping[str, Any]]) -> float:

@@ -16,8 +16,6 @@ import shlex
 import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +31,7 @@ from torch import nn
 from torch._subclasses import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
+from turns import Call, in_turns
 
 from rednet_mm.apis import OnnxNetwork, TorchNetwork
 from rednet_mm.apis.onnx_export import export_onnx
@@ -50,8 +49,6 @@ PEERS /= 'topdown_heatmap'
 
 # Side of the matrices whose product tells the machine's rate.
 MATRIX = 2048
-
-Call = Callable[[], Any]
 
 
 @dataclass(frozen=True)
@@ -170,19 +167,6 @@ def product(dtype: torch.dtype) -> Call:
     return lambda: matrix @ matrix
 
 
-def in_turns(calls: Mapping[str, Call], repeats: int) -> dict[str, float]:
-    """The median of the seconds of each call."""
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for each in calls.values():
-        each()
-    for _ in tqdm(range(repeats), disable=None, leave=False):
-        for name, each in calls.items():
-            start = time.perf_counter()
-            each()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(each) for name, each in seconds.items()}
-
-
 def measure(
     name: str, args: argparse.Namespace, folder: Path
 ) -> list[dict[str, Any]]:
@@ -197,7 +181,10 @@ def measure(
                 calls[way] = by_pytorch(cfg, batch, way)
             elif ours:
                 calls[way] = by_onnx(cfg, batch, folder, args.threads)
-        seconds = in_turns(calls, args.repeats)
+        seconds = {
+            way: statistics.median(each)
+            for way, each in in_turns(calls, args.repeats).items()
+        }
         rate = 2 * MATRIX**3 / seconds.pop('product')
         for way, each in seconds.items():
             reached = batch * work / each

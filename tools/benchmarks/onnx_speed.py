@@ -14,7 +14,6 @@ import shlex
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -24,8 +23,8 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmpose.registry import MODELS
-from tqdm import tqdm
 from training_step import add_config_arguments, read_config
+from turns import in_turns
 
 from rednet_mm.apis import FaceNetwork, OnnxNetwork, TorchNetwork
 from rednet_mm.apis.onnx_export import export_onnx
@@ -55,13 +54,10 @@ class Film:
         self.network = network
         self.crops = rng.integers(256, size=shape, dtype=np.uint8)
         self.states: list[Any] = [None] * faces
-        self.milliseconds: list[float] = []
 
     def step(self) -> None:
-        """One frame, against the clock."""
-        start = time.perf_counter()
+        """One frame."""
         _, self.states = self.network.run(self.crops, self.states)
-        self.milliseconds.append(1e3 * (time.perf_counter() - start))
 
 
 def networks(
@@ -92,20 +88,11 @@ def measure(
     compared: dict[str, FaceNetwork[Any]], faces: int, frames: int
 ) -> dict[str, dict[str, float]]:
     """Milliseconds of a frame of each network."""
-    films = {name: Film(each, faces) for name, each in compared.items()}
-    for film in films.values():
-        for _ in range(WARM_UP):
-            film.step()
-        film.milliseconds.clear()
-    for _ in tqdm(range(frames), f'{faces} faces', disable=None):
-        for film in films.values():
-            film.step()
+    calls = {name: Film(each, faces).step for name, each in compared.items()}
+    seconds = in_turns(calls, frames, f'{faces} faces', WARM_UP)
     return {
-        name: dict(
-            median=statistics.median(film.milliseconds),
-            least=min(film.milliseconds),
-        )
-        for name, film in films.items()
+        name: dict(median=1e3 * statistics.median(each), least=1e3 * min(each))
+        for name, each in seconds.items()
     }
 
 

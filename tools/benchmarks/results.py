@@ -25,11 +25,14 @@ from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
-from network_speed import Call, by_pytorch, in_turns
+from network_speed import by_pytorch
+from turns import Call, in_turns
 
 from rednet_mm.apis import shipped_network
 from rednet_mm.engine.launch import one_sentence_errors
 from rednet_mm.errors import UserError
+from rednet_mm.files import whole
+from rednet_mm.pages import page_with
 from rednet_mm.provenance import describe_run
 from rednet_mm.shipped import shipped_model
 
@@ -198,9 +201,10 @@ def speeds(args: argparse.Namespace) -> str:
         megabytes[name] = Path(model.checkpoint).stat().st_size / 1e6
     seconds = in_turns(calls, TIMED)
     lines = ['| system | ms a face | MB of its file |', '|---|---|---|']
-    for name, each in seconds.items():
+    for name, times in seconds.items():
         size = f'{megabytes[name]:.1f}' if name in megabytes else '-'
-        lines.append(f'| {name} | {1e3 * each:.1f} | {size} |')
+        each = 1e3 * statistics.median(times)
+        lines.append(f'| {name} | {each:.1f} | {size} |')
     for peer, name in PEERS.items():
         found = json.loads(predictions_of(peer, '300w', args).read_text())
         each = statistics.median(frame['ms'] for frame in found['frames'])
@@ -244,12 +248,12 @@ def main() -> None:
     )
     args = parser.parse_args()
     with one_sentence_errors():
-        before, mark, _ = args.out.read_text().partition(f'{MARK}\n')
-        if not mark:
-            raise UserError(f'{args.out} has no line {MARK}; add it')
+        page_with(args.out, MARK, '')  # says what is wrong, before the work
         args.work_dir.mkdir(parents=True, exist_ok=True)
         text = page(args)
-        args.out.write_text(f'{before}{mark}\n{text}')
+        content = page_with(args.out, MARK, text)
+        with whole(args.out) as part:
+            part.write_text(content)
     print(text)
 
 

@@ -20,8 +20,6 @@ import shlex
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -39,6 +37,7 @@ from training_step import (
     default_device,
     read_config,
 )
+from turns import Call, in_turns
 
 from rednet_mm.engine.launch import (
     check_suffix,
@@ -46,8 +45,6 @@ from rednet_mm.engine.launch import (
     one_sentence_errors,
 )
 from rednet_mm.provenance import describe_run
-
-Step = Callable[[], Any]
 
 
 class FrameByFrame(TrainingStep):
@@ -154,14 +151,6 @@ WAYS: dict[str, type[TrainingStep]] = {
 }
 
 
-def timed(step: Step, device: str) -> float:
-    start = time.perf_counter()
-    step()
-    if device == 'cuda':
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
 def peak_of(way: str, args: argparse.Namespace) -> float:
     """GiB of a process that takes two such steps."""
     command = [sys.executable, __file__, '--alone', way]
@@ -173,7 +162,7 @@ def peak_of(way: str, args: argparse.Namespace) -> float:
     return float(json.loads(done.stdout.splitlines()[-1]))
 
 
-def write_profile(step: Step, path: str) -> None:
+def write_profile(step: Call, path: str) -> None:
     """The operators of a step that take most time, as Markdown."""
     activities = [ProfilerActivity.CPU]
     if torch.cuda.is_available():
@@ -213,12 +202,7 @@ def run(args: argparse.Namespace) -> None:
         return
     peaks = {way: peak_of(way, args) for way in tqdm(WAYS, 'memory')}
     steps = {way: each(cfg, *sizes) for way, each in WAYS.items()}
-    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
-    for step in steps.values():
-        step()
-    for _ in tqdm(range(args.repeats), 'steps'):
-        for way, step in steps.items():
-            seconds[way].append(timed(step, device))
+    seconds = in_turns(steps, args.repeats, 'steps')
     if args.profile:
         write_profile(steps['ours'], args.profile)
     frames, machine = args.clips * args.frames, describe_run()

@@ -1,0 +1,42 @@
+"""Calls that take turns against the clock, shared by the benchmarks here."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+Call = Callable[[], Any]
+
+
+def in_turns(
+    calls: Mapping[str, Call], repeats: int, title: str = '', warm_up: int = 1
+) -> dict[str, list[float]]:
+    """The seconds of each call, one after the other and again.
+
+    So whatever else the machine does falls on all of them.
+
+    Args:
+        calls (Mapping[str, Callable]): By name.
+        repeats (int): How often each is timed.
+        title (str): Of the bar. Defaults to none.
+        warm_up (int): Calls of each before the clock runs: memory is laid
+            out, code compiled. Defaults to 1.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for call in calls.values():
+        for _ in range(warm_up):
+            _timed(call)
+    for _ in tqdm(range(repeats), title or None, disable=None):
+        for name, call in calls.items():
+            seconds[name].append(_timed(call))
+    return seconds
+
+
+def _timed(call: Call) -> float:
+    start = time.perf_counter()
+    call()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
