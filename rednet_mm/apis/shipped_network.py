@@ -23,7 +23,7 @@ def shipped_network(
     """The model that comes with the package, as the network of a tracker.
 
     On a CPU it is run by ONNX Runtime where the extra ``onnx`` is installed,
-    three times as fast as by PyTorch; the file is made when it is first
+    about twice as fast as by PyTorch; the file is made when it is first
     wanted (some seconds) and kept in the user's cache folder.
 
     Args:
