@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmpose.codecs import UDPHeatmap
 
-from rednet_mm.codecs import ResponseMap
+from rednet_mm.codecs import ResponseMap, response_map
 
 # Input (W, H), response map (w, h), radius and sigma in map pixels.
 SHAPES = [
@@ -314,3 +314,28 @@ def test_spread_grows_with_a_second_peak_and_is_wide_without_any():
     empty = codec.spread(torch.full((1, 1, 48, 64), -1.0), middle)
     even = 2 * math.sqrt((64**2 + 48**2 - 2) / 24)
     assert empty.item() == pytest.approx(even)
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+@pytest.mark.parametrize('noise', [0.05, 1.0])
+def test_looking_only_about_the_maximum_finds_the_same_place(
+    shape, noise, monkeypatch
+):
+    codec = codec_of(shape)
+    maps = codec.draw_gaussians(input_pixels(spread_places(codec, 300), codec))
+    generator = torch.Generator().manual_seed(1)
+    maps = maps + noise * torch.randn(maps.shape, generator=generator)
+    found, scores = codec.decode_maps(maps, 'reg')
+    # So far that every square is the whole map.
+    monkeypatch.setattr(response_map, 'REACH', 100)
+    everywhere, same = codec.decode_maps(maps, 'reg')
+    np.testing.assert_array_equal(scores, same)
+    np.testing.assert_allclose(found, everywhere, atol=1e-3)
+
+
+def test_of_equal_maxima_the_first_pixel_is_the_peak():
+    maps = torch.zeros(1, 2, 32, 32)
+    maps[0, 0, 7, 20] = maps[0, 0, 7, 4] = maps[0, 0, 9, 1] = 0.5
+    peak, scores = codec_of(SHAPES[0])._peak(maps)
+    np.testing.assert_array_equal(peak[0], [[4, 7], [0, 0]])
+    np.testing.assert_array_equal(scores[0], [0.5, 0])

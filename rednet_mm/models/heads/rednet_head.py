@@ -173,8 +173,13 @@ class REDNetHead(BaseHead):
             return keypoints, scores, self.decoder.spread(maps, keypoints)
 
     def _last_response(self, output: Tensor) -> Tensor:
-        """The last step's output as responses in single precision."""
-        return self.response(output.float(), len(self.steps) - 1)
+        """The last step's output as responses in single precision.
+
+        They lie row by row in memory, as decoding reads them, however the
+        network laid them out.
+        """
+        step = len(self.steps) - 1
+        return self.response(output.float(), step).contiguous()
 
     def _decode(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         """Places and scores of the last step's responses (N, C, h, w)."""
