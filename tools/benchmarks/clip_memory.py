@@ -10,19 +10,17 @@ does not fit the machine.
 """
 
 import argparse
-import multiprocessing
-import os
-import shlex
 import sys
 import warnings
 import weakref
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
 from typing import Any, Optional, Sequence
 
-import numpy as np
 import torch
+from lines import line_through
 from mmengine.config import Config
+from origin import Origin
+from own_process import apart, resident
 from torch._subclasses import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -40,7 +38,6 @@ from rednet_mm.engine.launch import (
     one_sentence_errors,
 )
 from rednet_mm.errors import UserError
-from rednet_mm.provenance import describe_run
 
 MODES = ('plain', 'with_cp')
 
@@ -106,23 +103,6 @@ def count(cfg: Config, clips: int, frames: int) -> int:
     return counter.peak
 
 
-def resident(field: str) -> int:
-    """Bytes of this process: ``VmRSS`` now, ``VmHWM`` at the most.
-
-    Raises:
-        UserError: on a system that does not tell.
-    """
-    try:
-        with open('/proc/self/status') as lines:
-            sizes = dict(line.split(':', 1) for line in lines)
-    except FileNotFoundError as error:
-        raise UserError(
-            'the memory of a process is read from /proc/self/status, which '
-            'this system does not have; use Linux or a GPU'
-        ) from error
-    return 1024 * int(sizes[field].split()[0])
-
-
 def measure(args: argparse.Namespace, mode: str, frames: int) -> int:
     """Bytes that a step takes at its peak; for a process without a past."""
     cfg, device = config_of(args, mode), default_device()
@@ -135,18 +115,6 @@ def measure(args: argparse.Namespace, mode: str, frames: int) -> int:
     return torch.cuda.max_memory_allocated()
 
 
-def measure_apart(
-    args: argparse.Namespace, mode: str, frames: int
-) -> Optional[int]:
-    """:func:`measure` in a new process; None if its memory ran out."""
-    spawn = multiprocessing.get_context('spawn')
-    try:
-        with ProcessPoolExecutor(1, spawn) as pool:
-            return pool.submit(measure, args, mode, frames).result()
-    except (BrokenProcessPool, torch.OutOfMemoryError):
-        return None
-
-
 def collect(args: argparse.Namespace) -> list[dict[str, Any]]:
     """One row a mode and step, the target's among them."""
     b, t = args.target
@@ -154,7 +122,7 @@ def collect(args: argparse.Namespace) -> list[dict[str, Any]]:
     for mode in args.modes:
         for frames in args.frames:
             tell(f'{mode}: {args.clips} x {frames} frames')
-            size = measure_apart(args, mode, frames)
+            size = apart(measure, args, mode, frames)
             if size is None:
                 tell('  does not fit this machine')
             rows.append(
@@ -194,8 +162,8 @@ def fit(
     }
     if len(points) < 3:
         return None
-    slope, start = np.polyfit(list(points), list(points.values()), 1)
-    return float(start), float(slope)
+    line = line_through(list(points), list(points.values()))
+    return line.start, line.slope
 
 
 def in_gb(size: Optional[float]) -> str:
@@ -288,21 +256,13 @@ def run(args: argparse.Namespace) -> None:
             'nothing to measure: name lengths with --frames, or count with '
             '--fake'
         )
-    # Give every tensor its own pages and those back when it is gone: what is
-    # resident is then what is in use. Read at the start of a process.
-    os.environ.setdefault('MALLOC_MMAP_THRESHOLD_', str(2**16))
     width, height = read_config(args).codec.input_size
-    machine = describe_run()
-    command = shlex.join(['python', *sys.argv])
-    about = (
-        f'Written by `{command}`, '
-        + ', '.join(f'{k} {v}' for k, v in machine.items())
-        + f'. Input {width} x {height}, float32; GB are 10^9 bytes.'
-    )
+    origin = Origin.here()
+    about = f'{origin}. Input {width} x {height}, float32; GB are 10^9 bytes.'
     rows = collect(args)
     print(as_markdown(rows, args.target, about), end='')
     if args.json:
-        dump_whole(dict(run=machine, command=command, rows=rows), args.json)
+        dump_whole(dict(asdict(origin), rows=rows), args.json)
 
 
 if __name__ == '__main__':

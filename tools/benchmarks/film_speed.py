@@ -28,6 +28,7 @@ from typing import Any, Optional
 
 import numpy as np
 import torch
+from films import GRIDS, Boxes, boxes_of, follow, put_beside_itself, size_of
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from mmpose.apis import MMPoseInferencer
@@ -37,12 +38,9 @@ from rednet_mm.apis import (
     LandmarkTracker,
     OnnxNetwork,
     TorchNetwork,
-    VideoWriter,
     build_detector,
-    read_frames,
     shipped_network,
 )
-from rednet_mm.apis.track_log import TrackLog
 from rednet_mm.engine.launch import (
     dump_whole,
     existing_config,
@@ -52,12 +50,10 @@ from rednet_mm.errors import UserError
 from rednet_mm.provenance import describe_run
 from rednet_mm.shipped import shipped_model
 
-# Copies of the film across and down, by number of faces.
-GRIDS = {1: (1, 1), 2: (2, 1), 4: (2, 2)}
-
 PEER = 'MMPoseInferencer'
 
-Boxes = np.ndarray
+# Numbers of faces that are shown.
+FACES = (1, 2, 4)
 
 
 def parse_args() -> argparse.Namespace:
@@ -83,50 +79,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--repeats', type=int, default=3)
     parser.add_argument('--json', help='the figures, for other programs')
     return parser.parse_args()
-
-
-def put_beside_itself(
-    film: str, frames: int, grid: tuple[int, int], path: str
-) -> tuple[int, int]:
-    """A film of copies of the first frames of another; its pixels (w, h)."""
-    across, down = grid
-    with read_frames(film) as reader:
-        writer = VideoWriter(path, reader.fps)
-        try:
-            for _, frame in zip(range(frames), reader):
-                writer.write(np.tile(frame.image, (down, across, 1)))
-                height, width = frame.image.shape[:2]
-        finally:
-            writer.close()
-    return width, height
-
-
-def boxes_of(
-    box: list[float], size: tuple[int, int], grid: tuple[int, int]
-) -> Boxes:
-    """The face in each copy, x y w h, (F, 4)."""
-    x, y, w, h = box
-    return np.array(
-        [
-            [x + i * size[0], y + j * size[1], w, h]
-            for j in range(grid[1])
-            for i in range(grid[0])
-        ]
-    )
-
-
-def follow(
-    tracker: LandmarkTracker[Any], path: str, boxes: Optional[Boxes]
-) -> list[int]:
-    """Faces in each frame; their landmarks go beside the film."""
-    log, found = TrackLog({}, str(Path(path).with_suffix('.json'))), []
-    with read_frames(path) as reader:
-        frames = (frame.image for frame in reader)
-        for number, faces in enumerate(tracker.track(frames, boxes)):
-            log.add(number, number / reader.fps, faces)
-            found.append(len(faces))
-    log.close(dict(how='complete'))
-    return found
 
 
 class DetectorForMMPose:
@@ -202,10 +154,11 @@ def measure(args: argparse.Namespace, folder: str) -> list[dict]:
     """A row for each variant, way of finding faces and number of faces."""
     cases: list[tuple[dict[str, Any], Callable[[], list[int]]]] = []
     runs = variants(args)
-    for faces, grid in GRIDS.items():
+    size = size_of(args.film)
+    for faces in FACES:
         path = str(Path(folder) / f'{faces}.mp4')
-        size = put_beside_itself(args.film, args.frames, grid, path)
-        given = boxes_of(args.box, size, grid)
+        put_beside_itself(args.film, args.frames, GRIDS[faces], path)
+        given = boxes_of(args.box, size, GRIDS[faces])
         for way, boxes in (('boxes', given), ('detector', None)):
             for name in runs:
                 case: dict[str, Any] = dict(
@@ -236,7 +189,7 @@ def print_table(rows: list[dict]) -> None:
     In brackets faces found, in the mean, and how many times as fast as
     MMPose's inferencer.
     """
-    columns = [(way, n) for way in ('boxes', 'detector') for n in GRIDS]
+    columns = [(way, n) for way in ('boxes', 'detector') for n in FACES]
     figures = {(r['name'], r['way'], r['faces']): r for r in rows}
     heads = [f'{way}, {n} face{"s"[: n > 1]}' for way, n in columns]
     print('| ' + ' | '.join(['frames a second', *heads]) + ' |')

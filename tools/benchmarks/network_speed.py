@@ -12,12 +12,9 @@ products, one multiply-add as two.
 """
 
 import argparse
-import shlex
-import statistics
-import sys
 import tempfile
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional
 
@@ -27,11 +24,12 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
+from origin import Origin
 from torch import nn
 from torch._subclasses import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
-from turns import Call, in_turns
+from turns import Call, median_seconds
 
 from rednet_mm.apis import OnnxNetwork, TorchNetwork
 from rednet_mm.apis.onnx_export import export_onnx
@@ -40,7 +38,6 @@ from rednet_mm.engine.launch import (
     dump_whole,
     one_sentence_errors,
 )
-from rednet_mm.provenance import describe_run
 from rednet_mm.shipped import NAME
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -181,10 +178,7 @@ def measure(
                 calls[way] = by_pytorch(cfg, batch, way)
             elif ours:
                 calls[way] = by_onnx(cfg, batch, folder, args.threads)
-        seconds = {
-            way: statistics.median(each)
-            for way, each in in_turns(calls, args.repeats).items()
-        }
+        seconds = median_seconds(calls, args.repeats)
         rate = 2 * MATRIX**3 / seconds.pop('product')
         for way, each in seconds.items():
             reached = batch * work / each
@@ -243,19 +237,15 @@ def run(args: argparse.Namespace) -> None:
     check_suffix('--json', args.json, '.json')
     torch.manual_seed(0)
     torch.set_num_threads(args.threads)
-    machine, command = describe_run(), shlex.join(['python', *sys.argv])
+    origin = Origin.here()
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for name in tqdm(args.networks, disable=None):
             rows += measure(name, args, Path(folder))
-    about = (
-        f'Written by `{command}`, '
-        + ', '.join(f'{key} {value}' for key, value in machine.items())
-        + f'; medians of {args.repeats} calls in turns.'
-    )
+    about = f'{origin}; medians of {args.repeats} calls in turns.'
     print(as_markdown(rows, about))
     if args.json:
-        dump_whole(dict(run=machine, command=command, rows=rows), args.json)
+        dump_whole(dict(asdict(origin), rows=rows), args.json)
 
 
 if __name__ == '__main__':

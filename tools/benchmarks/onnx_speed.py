@@ -10,11 +10,10 @@ each median stands the quickest frame, which other work disturbs least.
 """
 
 import argparse
-import shlex
 import statistics
-import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmpose.registry import MODELS
+from origin import Origin
 from training_step import add_config_arguments, read_config
 from turns import in_turns
 
@@ -33,7 +33,6 @@ from rednet_mm.engine.launch import (
     dump_whole,
     one_sentence_errors,
 )
-from rednet_mm.provenance import describe_run
 
 # Frames before the clock runs: memory is laid out, code compiled.
 WARM_UP = 3
@@ -134,8 +133,7 @@ def run(args: argparse.Namespace) -> None:
     check_suffix('--json', args.json, '.json')
     torch.set_num_threads(args.threads)
     cfg = read_config(args)
-    machine = dict(describe_run(), onnxruntime=version('onnxruntime'))
-    command = shlex.join(['python', *sys.argv])
+    origin = Origin.here(onnxruntime=version('onnxruntime'))
     with tempfile.TemporaryDirectory() as folder:
         compared = networks(cfg, Path(folder), args.threads, args.compile)
         rows = {
@@ -144,14 +142,12 @@ def run(args: argparse.Namespace) -> None:
         }
     width, height = cfg.codec.input_size
     about = (
-        f'Written by `{command}`, '
-        + ', '.join(f'{k} {v}' for k, v in machine.items())
-        + f'. Crops of {width} x {height}; medians of {args.frames} frames in '
-        'turns, in brackets the quickest.'
+        f'{origin}. Crops of {width} x {height}; medians of {args.frames} '
+        'frames in turns, in brackets the quickest.'
     )
     print(as_markdown(rows, about))
     if args.json:
-        dump_whole(dict(run=machine, command=command, rows=rows), args.json)
+        dump_whole(dict(asdict(origin), rows=rows), args.json)
 
 
 if __name__ == '__main__':

@@ -16,10 +16,10 @@ its own for each. `--profile` writes where the time of our step goes.
 
 import argparse
 import json
-import shlex
 import statistics
 import subprocess
 import sys
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from clip_step import peak_gib
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmpose.registry import KEYPOINT_CODECS, MODELS
+from origin import Origin
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
@@ -44,7 +45,6 @@ from rednet_mm.engine.launch import (
     dump_whole,
     one_sentence_errors,
 )
-from rednet_mm.provenance import describe_run
 
 
 class FrameByFrame(TrainingStep):
@@ -205,7 +205,7 @@ def run(args: argparse.Namespace) -> None:
     seconds = in_turns(steps, args.repeats, 'steps')
     if args.profile:
         write_profile(steps['ours'], args.profile)
-    frames, machine = args.clips * args.frames, describe_run()
+    frames, origin = args.clips * args.frames, Origin.here()
     rows = [
         dict(
             way=way,
@@ -215,13 +215,10 @@ def run(args: argparse.Namespace) -> None:
         )
         for way, each in seconds.items()
     ]
-    command = shlex.join(['python', *sys.argv])
     width, height = cfg.codec.input_size
     print(
-        f'Written by `{command}`, '
-        + ', '.join(f'{key} {value}' for key, value in machine.items())
-        + f'. {args.clips} clips of {args.frames} frames, {width} x {height}; '
-        f'medians of {args.repeats} steps in turns.\n\n'
+        f'{origin}. {args.clips} clips of {args.frames} frames, '
+        f'{width} x {height}; medians of {args.repeats} steps in turns.\n\n'
         '| way | s a step | frames a second | ours is faster by | peak GiB |'
         '\n|---|---|---|---|---|'
     )
@@ -232,7 +229,7 @@ def run(args: argparse.Namespace) -> None:
             + f'{gain:.2f} | {row["peak"]:.2f} |'
         )
     if args.json:
-        dump_whole(dict(run=machine, command=command, rows=rows), args.json)
+        dump_whole(dict(asdict(origin), rows=rows), args.json)
 
 
 if __name__ == '__main__':

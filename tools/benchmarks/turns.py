@@ -1,18 +1,22 @@
 """Calls that take turns against the clock, shared by the benchmarks here."""
 
+import statistics
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from tqdm import tqdm
 
 Call = Callable[[], Any]
 
+# What calls are named by.
+K = TypeVar('K')
+
 
 def in_turns(
-    calls: Mapping[str, Call], repeats: int, title: str = '', warm_up: int = 1
-) -> dict[str, list[float]]:
+    calls: Mapping[K, Call], repeats: int, title: str = '', warm_up: int = 1
+) -> dict[K, list[float]]:
     """The seconds of each call, one after the other and again.
 
     So whatever else the machine does falls on all of them.
@@ -24,7 +28,7 @@ def in_turns(
         warm_up (int): Calls of each before the clock runs: memory is laid
             out, code compiled. Defaults to 1.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    seconds: dict[K, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         for _ in range(warm_up):
             _timed(call)
@@ -32,6 +36,14 @@ def in_turns(
         for name, call in calls.items():
             seconds[name].append(_timed(call))
     return seconds
+
+
+def median_seconds(
+    calls: Mapping[K, Call], repeats: int, title: str = '', warm_up: int = 1
+) -> dict[K, float]:
+    """:func:`in_turns`, of each call the median."""
+    seconds = in_turns(calls, repeats, title, warm_up)
+    return {name: statistics.median(each) for name, each in seconds.items()}
 
 
 def _timed(call: Call) -> float:
