@@ -15,7 +15,11 @@ K = TypeVar('K')
 
 
 def in_turns(
-    calls: Mapping[K, Call], repeats: int, title: str = '', warm_up: int = 1
+    calls: Mapping[K, Call],
+    repeats: int,
+    title: str = '',
+    warm_up: int = 1,
+    in_a_row: int = 1,
 ) -> dict[K, list[float]]:
     """The seconds of each call, one after the other and again.
 
@@ -23,10 +27,13 @@ def in_turns(
 
     Args:
         calls (Mapping[str, Callable]): By name.
-        repeats (int): How often each is timed.
+        repeats (int): How many turns each has.
         title (str): Of the bar. Defaults to none.
         warm_up (int): Calls of each before the clock runs: memory is laid
             out, code compiled. Defaults to 1.
+        in_a_row (int): Calls of a turn, each timed. Where it is more than
+            one, a call mostly finds its own data in the caches. Defaults to
+            1.
     """
     seconds: dict[K, list[float]] = {name: [] for name in calls}
     for call in calls.values():
@@ -34,7 +41,7 @@ def in_turns(
             _timed(call)
     for _ in tqdm(range(repeats), title or None, disable=None):
         for name, call in calls.items():
-            seconds[name].append(_timed(call))
+            seconds[name] += [_timed(call) for _ in range(in_a_row)]
     return seconds
 
 
