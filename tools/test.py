@@ -16,6 +16,7 @@ from rednet_mm.engine.launch import (
     one_sentence_errors,
     run_config,
 )
+from rednet_mm.engine.memory import keep_freed_memory
 from rednet_mm.engine.processes import prepare_processes
 from rednet_mm.evaluation.dumps import SUFFIXES
 
@@ -101,6 +102,7 @@ def main() -> None:
     args = parse_args()
     with one_sentence_errors():
         cfg = build_config(args)
+        keep_freed_memory()
         prepare_processes(cfg)
         runner = Runner.from_cfg(cfg)
         check_checkpoint(runner.model, args.checkpoint)

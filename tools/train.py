@@ -14,6 +14,7 @@ from rednet_mm.engine.launch import (
     one_sentence_errors,
     run_config,
 )
+from rednet_mm.engine.memory import keep_freed_memory
 
 
 def parse_args() -> argparse.Namespace:
@@ -85,6 +86,7 @@ def _choose_start(cfg: Config, resume: Optional[str]) -> None:
 def main() -> None:
     args = parse_args()
     with one_sentence_errors('interrupted; --resume goes on from here'):
+        keep_freed_memory()
         cfg = build_config(args)
         runner = Runner.from_cfg(cfg)
         if cfg.load_from:

@@ -11,7 +11,8 @@ python tools/benchmarks/training_speed.py [--clips 5] [--frames 10] \\
   from the pipeline
 
 They take turns, step by step; medians. The peak of memory is of a process of
-its own for each. `--profile` writes where the time of our step goes.
+its own for each. Freed memory is kept, as tools/train.py does, but not with
+`--give-back`. `--profile` writes where the time of our step goes.
 """
 
 import argparse
@@ -45,6 +46,7 @@ from rednet_mm.engine.launch import (
     dump_whole,
     one_sentence_errors,
 )
+from rednet_mm.engine.memory import keep_freed_memory
 
 
 class FrameByFrame(TrainingStep):
@@ -156,6 +158,8 @@ def peak_of(way: str, args: argparse.Namespace) -> float:
     command = [sys.executable, __file__, '--alone', way]
     command += ['--config', args.config, '--clips', str(args.clips)]
     command += ['--frames', str(args.frames)]
+    if args.give_back:
+        command.append('--give-back')
     for key, value in (args.cfg_options or {}).items():
         command += ['--cfg-options', f'{key}={value}']
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -181,6 +185,11 @@ def main() -> None:
     parser.add_argument('--clips', type=int, default=5, help='B')
     parser.add_argument('--frames', type=int, default=10, help='T')
     parser.add_argument('--repeats', type=int, default=5)
+    parser.add_argument(
+        '--give-back',
+        action='store_true',
+        help='memory as if tools/train.py did not keep it',
+    )
     parser.add_argument('--profile', metavar='FILE', help='also write this')
     parser.add_argument('--json', metavar='FILE', help='also write it here')
     parser.add_argument('--alone', choices=list(WAYS), help=argparse.SUPPRESS)
@@ -194,6 +203,8 @@ def run(args: argparse.Namespace) -> None:
     check_suffix('--profile', args.profile, '.md')
     cfg, device = read_config(args), default_device()
     sizes = args.clips, args.frames, device
+    if not args.give_back:
+        keep_freed_memory()
     if args.alone:
         step = WAYS[args.alone](cfg, *sizes)
         step()
