@@ -84,6 +84,9 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
             is fed back. Defaults to 7.
         norm_per_step (bool): Whether each step keeps running statistics of
             its own. Defaults to True.
+        sync_norm (bool): Whether, in a training by several processes, a
+            batch of the batch norms is what all of them see at one time and
+            not one of them (docs/scaling.md). Defaults to False.
         with_cp (bool): Whether only what passes from one decoder stage or
             group of three residual units to the next is kept for the
             backward pass, and the rest computed again there: less memory,
@@ -112,13 +115,16 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
         feedback: Optional[str] = 'stem',
         feedback_channels: int = 7,
         norm_per_step: bool = True,
+        sync_norm: bool = False,
         with_cp: bool = False,
         zero_init_residual: bool = False,
         init_cfg: Any = None,
     ) -> None:
         self._check_feedback(feedback)
         norm_cfg = dict(
-            type=StepBatchNorm2d, num_steps=num_steps if norm_per_step else 1
+            type=StepBatchNorm2d,
+            num_steps=num_steps if norm_per_step else 1,
+            sync=sync_norm,
         )
         super().__init__(
             depth,

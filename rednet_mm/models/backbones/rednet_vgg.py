@@ -102,6 +102,9 @@ class REDNetVGG(RecurrentEncoderDecoder):
             is fed back. Defaults to 7.
         norm_per_step (bool): Whether each step keeps running statistics of
             its own. Defaults to True.
+        sync_norm (bool): Whether, in a training by several processes, a
+            batch of the batch norms is what all of them see at one time and
+            not one of them (docs/scaling.md). Defaults to False.
         with_cp (bool): Whether only what passes from one stage to the next
             is kept for the backward pass, and the rest computed again there:
             less memory, more time. Defaults to False.
@@ -128,13 +131,16 @@ class REDNetVGG(RecurrentEncoderDecoder):
         feedback: Optional[str] = 'stem',
         feedback_channels: int = 7,
         norm_per_step: bool = True,
+        sync_norm: bool = False,
         with_cp: bool = False,
         init_cfg: Any = None,
     ) -> None:
         self._check_feedback(feedback)
         super().__init__(init_cfg)
-        num_sets = num_steps if norm_per_step else 1
-        norm_cfg = dict(type=StepBatchNorm2d, num_steps=num_sets)
+        norm: dict[str, Any] = dict(
+            num_steps=num_steps if norm_per_step else 1, sync=sync_norm
+        )
+        norm_cfg = dict(type=StepBatchNorm2d, **norm)
         encoder, decoder = (
             [
                 [width * base_channels // 64 for width in stage]
@@ -155,7 +161,7 @@ class REDNetVGG(RecurrentEncoderDecoder):
                     # The bias does nothing before a batch norm; it is kept
                     # because torchvision's weights have it.
                     nn.Conv2d(channels, width, 3, padding=1),
-                    StepBatchNorm2d(width, num_steps=num_sets),
+                    StepBatchNorm2d(width, **norm),
                     nn.ReLU(inplace=True),
                 ]
                 channels = width

@@ -4,7 +4,10 @@ from typing import Iterable
 
 import torch
 import torch.nn.functional as F
+from mmengine.dist import get_world_size
 from torch import Tensor, nn
+
+from .sync_norm import sync_batch_norm
 
 
 class StepBatchNorm2d(nn.Module):
@@ -25,6 +28,8 @@ class StepBatchNorm2d(nn.Module):
         eps (float): Added to the variance. Defaults to 1e-5.
         momentum (float): Share of a batch in the running statistics.
             Defaults to 0.1.
+        sync (bool): Whether, in training, a batch is what all processes see
+            at one time and not one of them. Defaults to False.
     """
 
     # Not one of torch's batch norms, which conversions to SyncBatchNorm would
@@ -40,12 +45,14 @@ class StepBatchNorm2d(nn.Module):
         num_steps: int = 1,
         eps: float = 1e-5,
         momentum: float = 0.1,
+        sync: bool = False,
     ) -> None:
         super().__init__()
         self.num_features = num_features
         self.num_steps = num_steps
         self.eps = eps
         self.momentum = momentum
+        self.sync = sync
         self.step = 0
         self.weight = nn.Parameter(torch.ones(num_features))
         self.bias = nn.Parameter(torch.zeros(num_features))
@@ -58,16 +65,16 @@ class StepBatchNorm2d(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise ``input`` (N, C, H, W) with the chosen step's figures."""
-        return F.batch_norm(
+        tensors = (
             input,
             self.running_mean[self.step],
             self.running_var[self.step],
             self.weight,
             self.bias,
-            training=self.training,
-            momentum=self.momentum,
-            eps=self.eps,
         )
+        if self.sync and self.training and get_world_size() > 1:
+            return sync_batch_norm(*tensors, self.momentum, self.eps)
+        return F.batch_norm(*tensors, self.training, self.momentum, self.eps)
 
     def _load_from_state_dict(
         self, state_dict: dict, prefix: str, *args: object
@@ -87,7 +94,10 @@ class StepBatchNorm2d(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def extra_repr(self) -> str:
-        return f'{self.num_features}, num_steps={self.num_steps}'
+        return (
+            f'{self.num_features}, num_steps={self.num_steps}, '
+            f'sync={self.sync}'
+        )
 
 
 def set_step(norms: Iterable[StepBatchNorm2d], step: int) -> None:

@@ -43,6 +43,7 @@ class TemporalRecurrentNeck(BaseModule):
             ``'broadcast'`` adds it everywhere. Defaults to ``'index'``.
         norm_per_step (bool): Whether each step keeps running statistics of
             its own. Defaults to True.
+        sync_norm (bool): As for the backbone. Defaults to False.
 
     Raises:
         UserError: if ``in_channels`` is odd or ``unpool`` is another word.
@@ -56,6 +57,7 @@ class TemporalRecurrentNeck(BaseModule):
         recurrent: bool = True,
         unpool: str = 'index',
         norm_per_step: bool = True,
+        sync_norm: bool = False,
         init_cfg: Any = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -68,7 +70,9 @@ class TemporalRecurrentNeck(BaseModule):
         self.id_channels = self.pose_channels = in_channels // 2
         self.unpool = unpool
         norm_cfg = dict(
-            type=StepBatchNorm2d, num_steps=num_steps if norm_per_step else 1
+            type=StepBatchNorm2d,
+            num_steps=num_steps if norm_per_step else 1,
+            sync=sync_norm,
         )
         if self.pose_channels == hidden_channels:
             self.reduce: nn.Module = nn.Identity()
