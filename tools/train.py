@@ -15,6 +15,7 @@ from rednet_mm.engine.launch import (
     run_config,
 )
 from rednet_mm.engine.memory import keep_freed_memory
+from rednet_mm.engine.processes import prepare_processes
 
 
 def parse_args() -> argparse.Namespace:
@@ -88,6 +89,7 @@ def main() -> None:
     with one_sentence_errors('interrupted; --resume goes on from here'):
         keep_freed_memory()
         cfg = build_config(args)
+        prepare_processes(cfg)
         runner = Runner.from_cfg(cfg)
         if cfg.load_from:
             purpose = 'resume' if cfg.resume else 'load'

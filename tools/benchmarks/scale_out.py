@@ -1,0 +1,257 @@
+"""Train by one process and by several, write how far apart they come out:
+
+python tools/benchmarks/scale_out.py [--processes 2] [--epochs 1]
+
+The same config, seed and whole batch, by tools/train.py and by
+tools/dist_train.sh; with the batch norms of all processes together
+(``sync_norm``) and with those of each alone. Nothing is drawn at random that
+would differ between processes: there is no augmentation and no dropout.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import Tensor
+from tqdm import tqdm
+from training_step import add_config_arguments, read_config
+
+from rednet_mm.checkpoint_safety import read_checkpoint, weights_in
+from rednet_mm.engine.launch import (
+    check_suffix,
+    dump_whole,
+    one_sentence_errors,
+)
+from rednet_mm.errors import UserError
+from rednet_mm.provenance import describe_run
+
+HERE = Path(__file__).resolve().parent
+TOOLS = HERE.parent
+CONFIG = 'configs/rednet_r18_tiny300vw.py'
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training leaves.
+
+    Args:
+        losses (list[float]): Of each iteration, the mean over processes.
+        start (dict[str, Tensor]): What it began with.
+        end (dict[str, Tensor]): What came out.
+    """
+
+    losses: list[float]
+    start: Mapping[str, Tensor]
+    end: Mapping[str, Tensor]
+
+
+def without_chance(cfg: Config, epochs: int) -> Config:
+    """The config without what one process draws and another does not."""
+    cfg = cfg.copy()
+    data = cfg.train_dataloader.dataset
+    drawn = [step for step in data.pipeline if step.type == 'GenerateTarget']
+    *seen, packed = cfg.val_dataloader.dataset.pipeline
+    data.pipeline = [*seen, *drawn, packed]
+    if cfg.model.get('identity_head'):
+        cfg.model.identity_head.dropout = 0.0
+    cfg.train_dataloader.num_workers = 0
+    cfg.train_cfg.max_epochs = epochs
+    imports = [*cfg.custom_imports.imports, 'loss_curve']
+    cfg.custom_imports = dict(imports=imports, allow_failed_imports=False)
+    cfg.custom_hooks = [
+        *cfg.get('custom_hooks', []),
+        dict(type='LossCurveHook'),
+    ]
+    return cfg
+
+
+def shared(cfg: Config, processes: int, sync: bool) -> Config:
+    """The config with its batch shared between the processes.
+
+    Args:
+        cfg (Config): Of one process.
+        processes (int): How many.
+        sync (bool): ``sync_norm`` of backbone and neck.
+
+    Raises:
+        UserError: if the batch cannot be shared.
+    """
+    cfg = cfg.copy()
+    loader = cfg.train_dataloader
+    if loader.batch_size % processes:
+        raise UserError(
+            f'a batch of {loader.batch_size} cannot be shared between '
+            f'{processes} processes; change train_dataloader.batch_size'
+        )
+    loader.batch_size //= processes
+    for part in filter(None, (cfg.model.backbone, cfg.model.get('neck'))):
+        part.sync_norm = sync
+    return cfg
+
+
+def train(cfg: Config, folder: Path, processes: int) -> Trained:
+    """Train as a user would.
+
+    Args:
+        cfg (Config): Of :func:`shared`.
+        folder (Path): New; gets all files.
+        processes (int): How many.
+
+    Raises:
+        UserError: if the training fails.
+    """
+    folder.mkdir(parents=True)
+    config = folder / 'config.py'
+    cfg.dump(str(config))
+    command = [sys.executable, str(TOOLS / 'train.py'), str(config)]
+    if processes > 1:
+        script = str(TOOLS / 'dist_train.sh')
+        command = ['bash', script, str(config), str(processes)]
+    command += ['--no-validate', '--work-dir', str(folder)]
+    with open(folder / 'log', 'w') as log:
+        done = subprocess.run(
+            command, stdout=log, stderr=log, env=_environment(), check=False
+        )
+    if done.returncode:
+        tail = (folder / 'log').read_text()[-2000:]
+        print(tail, file=sys.stderr)
+        raise UserError(
+            f'{shlex.join(command)} ended with an error, see above'
+        )
+    return read(folder)
+
+
+def read(folder: Path) -> Trained:
+    """What a training has left in its work dir."""
+    last = (folder / 'last_checkpoint').read_text()
+    return Trained(
+        json.loads((folder / 'losses.json').read_text()),
+        torch.load(folder / 'start.pth', weights_only=True),
+        weights_in(read_checkpoint(last)),
+    )
+
+
+def _environment() -> dict[str, str]:
+    """Of a training: this Python, these sources, a port that is free."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    paths = [str(TOOLS.parent), str(HERE), os.environ.get('PYTHONPATH')]
+    return dict(
+        os.environ,
+        PATH=f'{Path(sys.executable).parent}:{os.environ["PATH"]}',
+        PYTHONPATH=os.pathsep.join(filter(None, paths)),
+        PORT=str(port),
+        # As torchrun sets it, so that all add in the same order.
+        OMP_NUM_THREADS='1',
+    )
+
+
+def apart(one: Trained, other: Trained) -> dict[str, float]:
+    """How far two trainings came apart, as shares.
+
+    Returns:
+        dict[str, float]: ``first_loss`` and ``loss``, the difference of the
+        losses of the first and of the worst iteration, as a share of the
+        loss; ``weights`` and ``statistics`` (running ones), the length of
+        the difference at the end as a share of the way from the start.
+    """
+    assert len(one.losses) == len(other.losses)
+    shares = [abs(b - a) / abs(a) for a, b in zip(one.losses, other.losses)]
+    figures = dict(first_loss=shares[0], loss=max(shares))
+    running = {name for name in one.end if '.running_' in name}
+    for kind, names in (
+        ('weights', one.end.keys() - running),
+        ('statistics', running),
+    ):
+        between, way = (
+            sum((a[k].double() - b[k].double()).square().sum() for k in names)
+            for a, b in ((other.end, one.end), (one.end, one.start))
+        )
+        figures[kind] = float((between / way) ** 0.5)
+    return figures
+
+
+def collect(
+    cfg: Config, processes: int, epochs: int
+) -> tuple[Trained, dict[str, dict[str, float]]]:
+    """Train three times.
+
+    Returns:
+        tuple: What one process trained, and how far from it several came
+        out, by the name of the row.
+    """
+    cfg = without_chance(cfg, epochs)
+    ways = {
+        'one': (1, False),
+        f'{processes} processes, `sync_norm`': (processes, True),
+        f'{processes} processes': (processes, False),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        trained = {
+            name: train(shared(cfg, *way), Path(folder) / str(number), way[0])
+            for number, (name, way) in enumerate(
+                tqdm(ways.items(), 'trainings', disable=None)
+            )
+        }
+    one = trained.pop('one')
+    return one, {name: apart(one, each) for name, each in trained.items()}
+
+
+def as_markdown(
+    one: Trained, rows: Mapping[str, Mapping[str, float]], about: str
+) -> str:
+    """The table and how it was made."""
+    lines = [
+        f'{about} {len(one.losses)} iterations; the loss of one process went '
+        f'from {one.losses[0]:.4f} to {one.losses[-1]:.4f}.',
+        '',
+        '| beside one process | loss, first iteration | loss, worst iteration '
+        '| weights | running statistics |',
+        '|---|---|---|---|---|',
+    ]
+    for name, row in rows.items():
+        cells = ' | '.join(f'{value:.1e}' for value in row.values())
+        lines.append(f'| {name} | {cells} |')
+    return '\n'.join(lines)
+
+
+def run(args: argparse.Namespace) -> None:
+    check_suffix('--json', args.json, '.json')
+    cfg, machine = read_config(args), describe_run()
+    command = shlex.join(['python', *sys.argv])
+    about = f'Written by `{command}`, ' + ', '.join(
+        f'{key} {value}' for key, value in machine.items()
+    )
+    batch = cfg.train_dataloader.batch_size
+    one, rows = collect(cfg, args.processes, args.epochs)
+    print(as_markdown(one, rows, f'{about}. A whole batch of {batch};'))
+    if args.json:
+        content: dict[str, Any] = dict(run=machine, command=command)
+        dump_whole(dict(content, losses=one.losses, rows=rows), args.json)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_config_arguments(parser, CONFIG)
+    parser.add_argument('--processes', type=int, default=2)
+    parser.add_argument('--epochs', type=int, default=1)
+    parser.add_argument('--json', metavar='FILE', help='also write it here')
+    args = parser.parse_args()
+    with one_sentence_errors():
+        run(args)
+
+
+if __name__ == '__main__':
+    main()
