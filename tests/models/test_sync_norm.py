@@ -144,7 +144,7 @@ def test_a_layer_is_that_of_one_process(two):
     one = normalised(ALL)
     assert (one['running_mean'][1, 2] - 90).abs() < 3  # 0.3 of 300
     agree(
-        two, 'layer', one, ('output', 'batch'), torch.add, rtol=1e-5, atol=1e-4
+        two, 'layer', one, ('output', 'batch'), torch.add, rtol=1e-5, atol=1e-5
     )
 
 

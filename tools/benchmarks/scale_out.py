@@ -9,6 +9,7 @@ would differ between processes: there is no augmentation and no dropout.
 """
 
 import argparse
+import copy
 import json
 import os
 import shlex
@@ -33,11 +34,11 @@ from rednet_mm.engine.launch import (
     dump_whole,
     one_sentence_errors,
 )
+from rednet_mm.engine.stages import TOOLS, child_environment
 from rednet_mm.errors import UserError
 from rednet_mm.provenance import describe_run
 
 HERE = Path(__file__).resolve().parent
-TOOLS = HERE.parent
 CONFIG = 'configs/rednet_r18_tiny300vw.py'
 
 
@@ -58,7 +59,7 @@ class Trained:
 
 def without_chance(cfg: Config, epochs: int) -> Config:
     """The config without what one process draws and another does not."""
-    cfg = cfg.copy()
+    cfg = copy.deepcopy(cfg)
     data = cfg.train_dataloader.dataset
     drawn = [step for step in data.pipeline if step.type == 'GenerateTarget']
     *seen, packed = cfg.val_dataloader.dataset.pipeline
@@ -87,7 +88,7 @@ def shared(cfg: Config, processes: int, sync: bool) -> Config:
     Raises:
         UserError: if the batch cannot be shared.
     """
-    cfg = cfg.copy()
+    cfg = copy.deepcopy(cfg)
     loader = cfg.train_dataloader
     if loader.batch_size % processes:
         raise UserError(
@@ -149,8 +150,7 @@ def _environment() -> dict[str, str]:
         port = free.getsockname()[1]
     paths = [str(TOOLS.parent), str(HERE), os.environ.get('PYTHONPATH')]
     return dict(
-        os.environ,
-        PATH=f'{Path(sys.executable).parent}:{os.environ["PATH"]}',
+        child_environment(),
         PYTHONPATH=os.pathsep.join(filter(None, paths)),
         PORT=str(port),
         # As torchrun sets it, so that all add in the same order.
