@@ -28,7 +28,7 @@ CONFIG = Path(__file__).parents[2] / 'configs' / 'rednet_r18_tiny300vw.py'
 
 @pytest.fixture
 def config(tmp_path):
-    """Two iterations an epoch of four clips, each of another subject."""
+    """Four iterations an epoch of four clips, each of another subject."""
     data = write_videos(
         tmp_path, videos=5, frames=6, splits=['train'] * 4 + ['val']
     )
@@ -40,16 +40,17 @@ def config(tmp_path):
             'model.neck.in_channels': 64,
             'model.identity_head.in_channels': 32,
             'model.identity_head.embed_channels': 32,
-            # AdamW's steps hang on the sign of gradients that are next to
-            # nothing: it would make much of the order of adding.
+            # Short steps: a training makes more of the order of adding from
+            # step to step, and AdamW at once, whose steps hang on the sign
+            # of gradients that are next to nothing.
             'optim_wrapper.optimizer.type': 'SGD',
-            'optim_wrapper.optimizer.lr': 0.1,
+            'optim_wrapper.optimizer.lr': 0.01,
             'optim_wrapper.optimizer.momentum': 0.9,
             'train_dataloader.dataset.data_root': str(data),
             'train_dataloader.dataset.clips_per_video': 2,
         }
     )
-    return without_chance(cfg, epochs=3)
+    return without_chance(cfg, epochs=2)
 
 
 def train_here(cfg, folder):
@@ -66,11 +67,15 @@ def test_two_processes_train_what_one_does(config, tmp_path):
     one = train_here(config, tmp_path / 'one')
     assert config.train_dataloader.batch_size == 4  # it is not shared yet
     two = train(shared(config, 2, sync=True), tmp_path / 'two', 2)
-    assert len(one.losses) == 6
+    assert len(one.losses) == 8
     for name, value in one.start.items():
         assert torch.equal(value, two.start[name]), name
     figures = apart(one, two)
-    assert figures['loss'] < 1e-4
+    # With batch norms of each process alone the first loss is off by 1e-3.
+    assert figures['first_loss'] < 1e-6
+    assert figures['loss'] < 3e-4
+    assert figures['weights'] < 0.1
+    assert figures['statistics'] < 0.01
 
 
 def test_what_is_compared():

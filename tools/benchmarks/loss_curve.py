@@ -17,7 +17,14 @@ class LossCurveHook(Hook):
 
     ``start.pth`` and ``losses.json`` in the work dir. A loss is the mean of
     those of the processes, where MMEngine logs that of the first.
+
+    Args:
+        nudge (float): Share of itself by which each weight is moved, up or
+            down at random, before the training begins. Defaults to 0.
     """
+
+    def __init__(self, nudge: float = 0.0) -> None:
+        self._nudge = nudge
 
     def before_train(self, runner: Any) -> None:
         """Keep the weights that the training begins with."""
@@ -26,6 +33,12 @@ class LossCurveHook(Hook):
         model = model.module if is_model_wrapper(model) else model
         if is_main_process():
             torch.save(model.state_dict(), f'{runner.work_dir}/start.pth')
+        chance = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for weight in model.parameters():
+                sign = torch.randint(0, 2, weight.shape, generator=chance)
+                moved = 1 + self._nudge * (2 * sign - 1)
+                weight.mul_(moved.to(weight.device))
 
     def after_train_iter(
         self,

@@ -5,7 +5,10 @@ python tools/benchmarks/scale_out.py [--processes 2] [--epochs 1]
 The same config, seed and whole batch, by tools/train.py and by
 tools/dist_train.sh; with the batch norms of all processes together
 (``sync_norm``) and with those of each alone. Nothing is drawn at random that
-would differ between processes: there is no augmentation and no dropout.
+would differ between processes: there is no augmentation and no dropout. What
+is left is the order in which numbers are added, which a training makes more of
+from step to step. How much, one process shows whose weights are nudged at the
+start by about what float32 rounds off.
 """
 
 import argparse
@@ -23,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from loss_curve import LossCurveHook
 from mmengine.config import Config
 from torch import Tensor
 from tqdm import tqdm
@@ -40,6 +44,7 @@ from rednet_mm.provenance import describe_run
 
 HERE = Path(__file__).resolve().parent
 CONFIG = 'configs/rednet_r18_tiny300vw.py'
+NUDGE = 1e-7
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Trained:
     end: Mapping[str, Tensor]
 
 
-def without_chance(cfg: Config, epochs: int) -> Config:
+def without_chance(cfg: Config, epochs: int, nudge: float = 0.0) -> Config:
     """The config without what one process draws and another does not."""
     cfg = copy.deepcopy(cfg)
     data = cfg.train_dataloader.dataset
@@ -68,11 +73,11 @@ def without_chance(cfg: Config, epochs: int) -> Config:
         cfg.model.identity_head.dropout = 0.0
     cfg.train_dataloader.num_workers = 0
     cfg.train_cfg.max_epochs = epochs
-    imports = [*cfg.custom_imports.imports, 'loss_curve']
+    imports = [*cfg.custom_imports.imports, LossCurveHook.__module__]
     cfg.custom_imports = dict(imports=imports, allow_failed_imports=False)
     cfg.custom_hooks = [
         *cfg.get('custom_hooks', []),
-        dict(type='LossCurveHook'),
+        dict(type=LossCurveHook.__name__, nudge=nudge),
     ]
     return cfg
 
@@ -186,22 +191,26 @@ def apart(one: Trained, other: Trained) -> dict[str, float]:
 def collect(
     cfg: Config, processes: int, epochs: int
 ) -> tuple[Trained, dict[str, dict[str, float]]]:
-    """Train three times.
+    """Train four times.
 
     Returns:
-        tuple: What one process trained, and how far from it several came
-        out, by the name of the row.
+        tuple: What one process trained, and how far from it the others
+        came out, by the name of the row.
     """
-    cfg = without_chance(cfg, epochs)
     ways = {
-        'one': (1, False),
-        f'{processes} processes, `sync_norm`': (processes, True),
-        f'{processes} processes': (processes, False),
+        'one': (1, False, 0.0),
+        f'one process, nudged by {NUDGE:.0e}': (1, False, NUDGE),
+        f'{processes} processes, `sync_norm`': (processes, True, 0.0),
+        f'{processes} processes': (processes, False, 0.0),
     }
     with tempfile.TemporaryDirectory() as folder:
         trained = {
-            name: train(shared(cfg, *way), Path(folder) / str(number), way[0])
-            for number, (name, way) in enumerate(
+            name: train(
+                shared(without_chance(cfg, epochs, nudge), number, sync),
+                Path(folder) / str(place),
+                number,
+            )
+            for place, (name, (number, sync, nudge)) in enumerate(
                 tqdm(ways.items(), 'trainings', disable=None)
             )
         }
