@@ -71,9 +71,9 @@ def test_two_processes_train_what_one_does(config, tmp_path):
     for name, value in one.start.items():
         assert torch.equal(value, two.start[name]), name
     figures = apart(one, two)
-    # With batch norms of each process alone the first loss is off by 1e-3.
+    # With batch norms of each process alone the first loss is off by 1e-2.
     assert figures['first_loss'] < 1e-6
-    assert figures['loss'] < 3e-4
+    assert figures['loss'] < 1e-3
     assert figures['weights'] < 0.1
     assert figures['statistics'] < 0.01
 
