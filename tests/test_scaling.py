@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from builders import random_samples
@@ -35,7 +37,7 @@ def test_every_ablation_trains_a_step(path):
 
 def test_a_scale_reaches_every_place():
     cfg = read('rednet_resnet_300vw')
-    before = cfg.copy()
+    before = copy.deepcopy(cfg)
     data = dict(
         train=dict(type='VideoClipDataset', ann_file='a.json', clip_length=3),
         test=dict(type='VideoClipDataset', ann_file='b.json'),

@@ -36,6 +36,7 @@ it may say, everything optional::
     left_out = ['table5_vgg_300vw']
 """
 
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
@@ -86,7 +87,8 @@ def scaled(cfg: Config, scale: Mapping[str, Any]) -> Config:
         cfg (Config): With ``stage.data``, the kind of its data.
         scale (Mapping): See the module.
     """
-    cfg = cfg.copy()
+    # Config.copy() would share what is nested.
+    cfg = copy.deepcopy(cfg)
     if 'depth' in scale:
         _set_depth(cfg, scale['depth'])
     if 'base_channels' in scale:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
@@ -71,7 +72,7 @@ def config(tmp_path_factory):
 
 
 def measured(cfg, name, **loader):
-    cfg = cfg.copy()
+    cfg = copy.deepcopy(cfg)
     cfg.test_dataloader.update(loader)
     cfg.experiment_name = name
     return Runner.from_cfg(cfg).test()
