@@ -5,10 +5,11 @@ python tools/benchmarks/network_speed.py [--networks NAME ...] \\
     [--repeats 7] [--json FILE]
 
 Frames in, maps out; by ONNX Runtime pixels in, landmarks out. Weights are
-random: the time does not depend on them. What is compared takes turns, call by
-call, with a matrix product among them, so that whatever else the machine does
-falls on all; figures are medians. GFLOP/s count convolutions and matrix
-products, one multiply-add as two.
+random: the time does not depend on them. Freed memory is kept, as
+tools/test.py does. What is compared takes turns, call by call, with a matrix
+product among them, so that whatever else the machine does falls on all;
+figures are medians. GFLOP/s count convolutions and matrix products, one
+multiply-add as two.
 """
 
 import argparse
@@ -38,6 +39,7 @@ from rednet_mm.engine.launch import (
     dump_whole,
     one_sentence_errors,
 )
+from rednet_mm.engine.memory import keep_freed_memory
 from rednet_mm.shipped import NAME
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -235,6 +237,7 @@ def main() -> None:
 
 def run(args: argparse.Namespace) -> None:
     check_suffix('--json', args.json, '.json')
+    keep_freed_memory()
     torch.manual_seed(0)
     torch.set_num_threads(args.threads)
     origin = Origin.here()
