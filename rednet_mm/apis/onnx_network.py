@@ -18,10 +18,9 @@ FORMAT_KEY, FORMAT = 'format', 'rednet_mm single step, version 1'
 # What the metadata holds beside it, each as JSON.
 METADATA = ('input_size', 'num_keypoints', 'padding', 'settings')
 
-# Threads that wait for each other within a frame stay awake for so long, which
-# makes a film a seventh faster than if they slept at once; without a limit it
-# takes half as long again where other work wants the cores. After a frame they
-# sleep: the next one is decoded and drawn meanwhile.
+# Threads that wait for each other within a frame stay awake for so long. More
+# is faster on a quiet machine, and slower where other work wants the cores.
+# After a frame they sleep: the next one is decoded and drawn meanwhile.
 WAITING = {
     'session.intra_op.spin_duration_us': '50',
     'session.force_spinning_stop': '1',
