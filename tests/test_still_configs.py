@@ -105,7 +105,10 @@ def shrunk(name: str, root: Path) -> Config:
 
 @pytest.mark.parametrize(
     'name, write, image, points',
-    [(W300, write_300w, 'helen/0.jpg', 68), (AFLW, write_aflw, '0.jpg', 19)],
+    [
+        (W300, write_300w, 'helen/0.jpg', 68),
+        pytest.param(*(AFLW, write_aflw, '0.jpg', 19), marks=pytest.mark.slow),
+    ],
     ids=[W300, AFLW],
 )
 def test_train_test_infer(name, write, image, points, tmp_path):

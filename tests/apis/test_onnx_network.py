@@ -212,12 +212,13 @@ def test_a_tracker_takes_either_network(original, network):
         (dict(feedback='input', unpool='broadcast'), 2),
         (dict(init_from='previous', recurrent=False, steps=('reg',)), 1),
         (dict(feedback=None, neck=None, steps=('det',)), 0),
-        (
+        pytest.param(
             dict(
                 backbone=dict(type='REDNetVGG', feedback=None),
                 steps=('reg',),
             ),
             2,
+            marks=pytest.mark.slow,
         ),
     ],
     ids=['input', 'previous', 'no_state', 'vgg'],

@@ -71,6 +71,7 @@ def test_training_is_the_same_in_one_graph():
     assert graphs() == 1
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_videos_frame_by_frame_are_the_same_in_two_graphs():
     # One recurrent step, which is half the tracing of two.

@@ -152,12 +152,14 @@ def agree(two, name, one, joined, added, **bounds):
             )
 
 
+@pytest.mark.slow
 def test_a_layer_is_that_of_one_process(two):
     one = normalised(ALL)
     assert (one['running_mean'][1, 2] - 90).abs() < 3  # 0.3 of 300
     agree(two, 'layer', one, *PARTS, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_half_precision_goes_in_and_out(two):
     one = normalised(ALL, torch.bfloat16)
     assert one['output'].dtype == one['batch'].dtype == torch.bfloat16
@@ -169,6 +171,7 @@ def test_half_precision_goes_in_and_out(two):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['plain', 'with_cp'])
 def test_a_training_is_that_of_one_process(two, name):
     one = trained(ALL, with_cp=False)
