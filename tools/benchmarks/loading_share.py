@@ -10,15 +10,15 @@ The start of the workers and the first batches are not in it.
 """
 
 import argparse
-import shlex
 import statistics
-import sys
 import tempfile
 import time
+from dataclasses import asdict
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import Runner
+from origin import Origin
 from training_step import add_config_arguments, read_config
 
 from rednet_mm.engine.launch import (
@@ -26,7 +26,6 @@ from rednet_mm.engine.launch import (
     dump_whole,
     one_sentence_errors,
 )
-from rednet_mm.provenance import describe_run
 
 # Batches before the clock counts: workers start, queues fill.
 WARM_UP = 5
@@ -110,12 +109,10 @@ def main() -> None:
 
 def run(args: argparse.Namespace) -> None:
     check_suffix('--json', args.json, '.json')
-    machine, command = describe_run(), shlex.join(['python', *sys.argv])
+    origin = Origin.here()
     row = measure(read_config(args), args.batches, args.workers)
     print(
-        f'Written by `{command}`, '
-        + ', '.join(f'{key} {value}' for key, value in machine.items())
-        + f'. {args.workers} workers, {args.batches} batches.\n\n'
+        f'{origin}. {args.workers} workers, {args.batches} batches.\n\n'
         '| frames a batch | s a step | of it waiting | share | '
         'frames a second trained | the loader alone |\n'
         '|---|---|---|---|---|---|\n'
@@ -123,7 +120,7 @@ def run(args: argparse.Namespace) -> None:
         '{trained:.1f} | {loaded:.0f} |'.format(**row)
     )
     if args.json:
-        dump_whole(dict(run=machine, command=command, **row), args.json)
+        dump_whole(dict(asdict(origin), **row), args.json)
 
 
 if __name__ == '__main__':
