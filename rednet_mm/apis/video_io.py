@@ -187,7 +187,7 @@ class _Film(FrameReader):
         if not streams or streams[0].codec_context is None:
             self._container.close()
             raise unreadable
-        self._stream = self._container.streams.video[0]
+        self._stream = streams[0]
         # Frames are decoded ahead by other threads, as OpenCV does.
         self._stream.thread_type = 'AUTO'
         # Before FFmpeg makes room for what a damaged header says.

@@ -15,7 +15,7 @@ def keep_freed_memory() -> None:
     Large blocks usually go back to the system at once, which then clears
     pages for the next ones: on a CPU, a fifth of the time of a training step
     (docs/speed.md). What is computed is the same. The process keeps as much
-    as it took at its peak, and a tenth more at most where pieces do not fit.
+    as it took at its peak, and more where pieces do not fit.
 
     With a GPU, whose memory torch keeps anyway, and without the GNU C library
     nothing is done.

@@ -22,6 +22,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Optional
@@ -32,6 +33,7 @@ from films import GRIDS, Boxes, boxes_of, follow, put_beside_itself, size_of
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from mmpose.apis import MMPoseInferencer
+from origin import Origin
 from tqdm import tqdm
 
 from rednet_mm.apis import (
@@ -47,7 +49,6 @@ from rednet_mm.engine.launch import (
     one_sentence_errors,
 )
 from rednet_mm.errors import UserError
-from rednet_mm.provenance import describe_run
 from rednet_mm.shipped import shipped_model
 
 PEER = 'MMPoseInferencer'
@@ -218,11 +219,11 @@ def main() -> None:
             raise UserError('--frames and --repeats are 1 or more')
         with tempfile.TemporaryDirectory() as folder:
             rows = measure(args, folder)
-        about = describe_run()
+        origin = Origin.here()
+        print(f'{origin}.\n')
         print_table(rows)
-        print('\n' + ', '.join(f'{key} {about[key]}' for key in about))
         if args.json:
-            dump_whole(dict(about=about, rows=rows), args.json)
+            dump_whole(dict(asdict(origin), rows=rows), args.json)
 
 
 if __name__ == '__main__':

@@ -160,9 +160,9 @@ def by_onnx(cfg: Config, batch: int, folder: Path, threads: int) -> Call:
     return lambda: network.run(crops, [None] * batch)
 
 
-def product(dtype: torch.dtype) -> Call:
+def product() -> Call:
     """A matrix product, the fastest thing that a processor does."""
-    matrix = torch.randn(MATRIX, MATRIX).to(dtype)
+    matrix = torch.randn(MATRIX, MATRIX)
     return lambda: matrix @ matrix
 
 
@@ -174,7 +174,7 @@ def measure(
     ours = cfg.model.type == 'RecurrentPoseEstimator'
     work, rows = operations(cfg), []
     for batch in args.batches:
-        calls: dict[str, Call] = {'product': product(torch.float32)}
+        calls: dict[str, Call] = {'product': product()}
         for way in args.ways:
             if way != 'onnx':
                 calls[way] = by_pytorch(cfg, batch, way)

@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 from network_speed import by_pytorch
+from origin import Origin
 from turns import Call, in_turns
 
 from rednet_mm.apis import shipped_network
@@ -33,7 +34,6 @@ from rednet_mm.engine.launch import one_sentence_errors
 from rednet_mm.errors import UserError
 from rednet_mm.files import whole
 from rednet_mm.pages import page_with
-from rednet_mm.provenance import describe_run
 from rednet_mm.shipped import shipped_model
 
 TOOLS = Path(__file__).resolve().parents[1]
@@ -214,7 +214,6 @@ def speeds(args: argparse.Namespace) -> str:
 
 def page(args: argparse.Namespace) -> str:
     """All of it, as Markdown."""
-    about = ', '.join(f'{k} {v}' for k, v in describe_run().items())
     ours = ''.join(
         f'* {each.name}: `{each.config}`, `{each.checkpoint}`\n'
         for each in models(args)[1:]
@@ -222,9 +221,8 @@ def page(args: argparse.Namespace) -> str:
     parts = [
         f'## {data.title}\n\n{tables(key, args)}' for key, data in DATA.items()
     ]
-    command = shlex.join(['python', *sys.argv])
     return (
-        f'Written by `{command}`, {about}.\n\n{ours}\n'
+        f'{Origin.here()}.\n\n{ours}\n'
         + '\n\n'.join(parts)
         + '\n\n## Time and size\n\nOne face, the network alone; medians of '
         + f'{TIMED} calls in turns. The other two systems: medians over '

@@ -21,13 +21,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from loss_curve import LossCurveHook
 from mmengine.config import Config
+from origin import Origin
 from torch import Tensor
 from tqdm import tqdm
 from training_step import add_config_arguments, read_config
@@ -40,7 +40,6 @@ from rednet_mm.engine.launch import (
 )
 from rednet_mm.engine.stages import TOOLS, child_environment
 from rednet_mm.errors import UserError
-from rednet_mm.provenance import describe_run
 
 HERE = Path(__file__).resolve().parent
 CONFIG = 'configs/rednet_r18_tiny300vw.py'
@@ -238,17 +237,13 @@ def as_markdown(
 
 def run(args: argparse.Namespace) -> None:
     check_suffix('--json', args.json, '.json')
-    cfg, machine = read_config(args), describe_run()
-    command = shlex.join(['python', *sys.argv])
-    about = f'Written by `{command}`, ' + ', '.join(
-        f'{key} {value}' for key, value in machine.items()
-    )
+    cfg, origin = read_config(args), Origin.here()
     batch = cfg.train_dataloader.batch_size
     one, rows = collect(cfg, args.processes, args.epochs)
-    print(as_markdown(one, rows, f'{about}. A whole batch of {batch};'))
+    print(as_markdown(one, rows, f'{origin}. A whole batch of {batch};'))
     if args.json:
-        content: dict[str, Any] = dict(run=machine, command=command)
-        dump_whole(dict(content, losses=one.losses, rows=rows), args.json)
+        content = dict(asdict(origin), losses=one.losses, rows=rows)
+        dump_whole(content, args.json)
 
 
 def main() -> None:
