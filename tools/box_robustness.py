@@ -1,6 +1,7 @@
 """Measure how much a network depends on the box that it is shown:
 
-python tools/box_robustness.py CONFIG CHECKPOINT --out FOLDER
+python tools/box_robustness.py CONFIG CHECKPOINT --out FOLDER \\
+    [--detector default]
 """
 
 import argparse
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from mmdet.evaluation.functional import bbox_overlaps
 from mmengine.config import Config, DictAction
 from mmengine.structures import InstanceData
 from mmpose.registry import DATASETS
@@ -16,13 +18,14 @@ from mmpose.utils import register_all_modules
 from tqdm import tqdm
 
 from data_converters.arguments import whole_number
-from rednet_mm.apis import TorchNetwork
+from rednet_mm.apis import TorchNetwork, build_detector
 from rednet_mm.apis.crops import Cropper
 from rednet_mm.apis.tracking_loop import whole_frames
 from rednet_mm.engine.launch import existing_config, one_sentence_errors
 from rednet_mm.evaluation import Protocol, frame_errors
 from rednet_mm.evaluation.box_robustness import (
     Perturbation,
+    detector_table,
     perturbations,
     robustness_tables,
 )
@@ -31,6 +34,9 @@ from rednet_mm.evaluation.records import predicted_points
 from rednet_mm.evaluation.tables import Table, table_dict, write_table
 from rednet_mm.files import whole
 from rednet_mm.provenance import describe_run
+
+# A detector's box is that of a face if their intersection over union is this.
+SAME_FACE = 0.4
 
 
 def parse_args() -> argparse.Namespace:
@@ -45,6 +51,11 @@ def parse_args() -> argparse.Namespace:
         '--limit', type=whole_number(1), help='faces, drawn at random'
     )
     parser.add_argument('--seed', type=int, default=0, help='of the drawing')
+    parser.add_argument(
+        '--detector',
+        help='the boxes of this one too: default, or the config of one of '
+        "MMDetection's",
+    )
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--points', help='68, 51, 49, 7 (default: all)')
     parser.add_argument('--norm', default='outer_eyes')
@@ -55,36 +66,59 @@ def parse_args() -> argparse.Namespace:
 def measure(
     cfg: Config, args: argparse.Namespace, grid: list[Perturbation]
 ) -> tuple[np.ndarray, Protocol]:
-    """Errors (N, P) in percent, all boxes of a face as one batch."""
+    """Errors in percent, all boxes of a face as one batch.
+
+    Returns:
+        Shape (N, P), and (N, P + 1) with a detector, whose box is the last;
+        infinite where it found none of the face. And how it was measured.
+    """
     network = TorchNetwork(cfg, args.checkpoint, args.device)
+    detector = build_detector(args.detector) if args.detector else None
     crop = Cropper(network.input_size, network.padding)
     rows = []
     for image, truth in faces(cfg, args):
         left, top, right, bottom = truth.bboxes[0]
         box = np.array([left, top, right - left, bottom - top], float)
-        crops = crop(image, np.stack([each.of(box) for each in grid]))
-        found, _ = network.run(crops.images, [None] * len(grid))
+        boxes = [each.of(box) for each in grid]
+        detected = box_nearest(detector(image), box) if detector else None
+        if detected is not None:
+            boxes.append(detected)
+        crops = crop(image, np.stack(boxes))
+        found, _ = network.run(crops.images, [None] * len(boxes))
         marks = np.asarray(truth.keypoints, float)  # (1, M, 2)
         seen = np.asarray(truth.keypoints_visible).reshape(1, -1) > 0
         number = marks.shape[1]
         known = predicted_points(network.num_keypoints, number, args.config)
         points = point_indices(args.points, number) if args.points else known
         prediction = crops.to_frame(found.keypoints)
-        rows.append(
-            frame_errors(
-                prediction[:, [known.index(point) for point in points]],
-                np.repeat(marks, len(grid), 0),
-                np.repeat(seen, len(grid), 0),
-                args.norm,
-                points,
-            )
+        errors = frame_errors(
+            prediction[:, [known.index(point) for point in points]],
+            np.repeat(marks, len(boxes), 0),
+            np.repeat(seen, len(boxes), 0),
+            args.norm,
+            points,
         )
+        if detector and detected is None:
+            errors = np.append(errors, np.inf)
+        rows.append(errors)
     protocol = Protocol(
         norm=args.norm,
         points=points_name(points, number),
         boxes='truth, moved and scaled',
     )
     return np.stack(rows), protocol
+
+
+def box_nearest(boxes: np.ndarray, truth: np.ndarray) -> np.ndarray | None:
+    """Which of the boxes (F, 4) is that of the face; None: none of them."""
+    corners = [
+        np.concatenate([each[:, :2], each[:, :2] + each[:, 2:4]], 1)
+        for each in (boxes, truth[None])
+    ]
+    fits = bbox_overlaps(*corners)[:, 0]
+    if not len(fits) or fits.max() < SAME_FACE:
+        return None
+    return boxes[fits.argmax(), :4]
 
 
 def faces(
@@ -101,7 +135,7 @@ def faces(
 
 
 def plot(tables: list[Table], path: Path) -> None:
-    """Mean error and failures of both tables, side by side."""
+    """Mean error and failures of shift and scale, side by side."""
     # Slow to import.
     from matplotlib.figure import Figure
 
@@ -155,7 +189,12 @@ def main() -> None:
             cfg.merge_from_dict(args.cfg_options)
         grid = perturbations()
         errors, protocol = measure(cfg, args, grid)
-        tables = robustness_tables(errors, grid, protocol)
+        by_hand = errors[:, : len(grid)]
+        tables = robustness_tables(by_hand, grid, protocol)
+        if args.detector:
+            tables.append(
+                detector_table(errors[:, 0], errors[:, -1], protocol)
+            )
         for table in tables:
             print(write_table(table, 'text'))
         if args.out:

@@ -16,6 +16,7 @@ from .tables import Cell, Table
 SHIFTS = (0.05, 0.1, 0.2)
 SCALES = (0.8, 0.9, 1.1, 1.25)
 DIRECTIONS = 8
+WORST = 'worst direction (%)'
 
 
 @dataclass(frozen=True)
@@ -115,9 +116,41 @@ def robustness_tables(
     ]
 
 
+def detector_table(
+    annotated: np.ndarray, detected: np.ndarray, protocol: Protocol
+) -> Table:
+    """Boxes of a detector beside those of the marks, face by face.
+
+    Args:
+        annotated (np.ndarray): (N,), percent, in the box of the marks.
+        detected (np.ndarray): (N,), in the detector's; infinite where it
+            found no box of the face.
+        protocol (Protocol): How the errors were measured.
+    """
+    found = ~np.isinf(detected)
+    rows = (
+        ('the marks', annotated),
+        ('the detector', detected),
+        ('the marks, faces that the detector found', annotated[found]),
+    )
+    heads = _heads(protocol)
+    heads.remove(WORST)
+    return Table(
+        'Error by whose box it is',
+        protocol.sentence(),
+        ('box of', *heads),
+        tuple(
+            (name, *figures[:2], *figures[3:])
+            for name, errors in rows
+            for figures in [_figures(errors[:, None], protocol)]
+        ),
+        f'The detector found {found.sum()} of {len(found)} faces.',
+    )
+
+
 def _heads(protocol: Protocol) -> list[str]:
     failures = [f'failure > {t:g} (%)' for t in protocol.failure_thresholds]
-    return ['faces', 'NME (%)', 'worst direction (%)', *failures]
+    return ['faces', 'NME (%)', WORST, *failures]
 
 
 def _figures(errors: np.ndarray, protocol: Protocol) -> list[Cell]:
@@ -129,6 +162,7 @@ def _figures(errors: np.ndarray, protocol: Protocol) -> list[Cell]:
     mean = float(np.mean(means)) if means else math.nan
     worst = max(means, default=math.nan)
     failures = [
-        failure_rate(errors, limit) for limit in protocol.failure_thresholds
+        failure_rate(errors, limit) if len(errors) else math.nan
+        for limit in protocol.failure_thresholds
     ]
     return [int(known.sum()), mean, worst, *failures]

@@ -19,6 +19,7 @@ from rednet_mm.errors import UserError
 from rednet_mm.evaluation import Protocol
 from rednet_mm.evaluation.box_robustness import (
     Perturbation,
+    detector_table,
     perturbations,
     robustness_tables,
 )
@@ -103,6 +104,29 @@ def test_tables_by_hand():
     )
 
 
+def test_detector_by_hand():
+    # The detector's box is worse on the first face, and the third is missed.
+    table = detector_table(
+        np.array([2.0, 4, 12, 6]), np.array([5.0, 4, np.inf, 6]), Protocol()
+    )
+    assert table.rows == (
+        ('the marks', 4, 6.0, 25.0, 25.0),
+        ('the detector', 4, 5.0, 25.0, 25.0),
+        ('the marks, faces that the detector found', 3, 4.0, 0.0, 0.0),
+    )
+    assert 'found 3 of 4 faces' in table.note
+
+
+def test_detected_box_is_the_one_that_covers_the_face():
+    face = np.array([10.0, 10, 20, 20])
+    boxes = np.array([[12.0, 11, 4, 4], [12, 11, 20, 20], [60, 10, 20, 20]])
+    np.testing.assert_array_equal(
+        box_robustness.box_nearest(boxes, face), boxes[1]
+    )
+    assert box_robustness.box_nearest(boxes[[0, 2]], face) is None
+    assert box_robustness.box_nearest(np.zeros((0, 4)), face) is None
+
+
 def test_tool_measures_a_subset(tmp_path, monkeypatch, capsys):
     data = tmp_path / 'data'
     write_stills(data / 'annotations/some.json', images=4)
@@ -129,10 +153,13 @@ def test_tool_measures_a_subset(tmp_path, monkeypatch, capsys):
     ).dump(tmp_path / 'config.py')
     argv = ['box_robustness.py', str(tmp_path / 'config.py')]
     argv += [str(tmp_path / 'a.pth'), '--limit=2', f'--out={tmp_path / "out"}']
+    argv += ['--detector=default']
     monkeypatch.setattr(sys, 'argv', argv)
     box_robustness.main()
     content = json.loads((tmp_path / 'out/box_robustness.json').read_text())
-    shift, scale = content['tables']
+    shift, scale, detector = content['tables']
+    # Nothing of a face is drawn in these pictures.
+    assert detector['rows'][1]['failure > 10 (%)'] == 100
     assert content['faces'] == 2
     # The box as it is stands in both tables.
     assert shift['rows'][0]['NME (%)'] == scale['rows'][2]['NME (%)']

@@ -23,7 +23,7 @@ from peers.predictions import predict  # noqa: E402
 class _Corner:
     """Says that all landmarks are at the upper left corner of the box."""
 
-    name, version = 'corner', 'test'
+    name, version, weights = 'corner', 'test', Path(__file__)
     habit = BoxHabit(down=0.5, side=2.0)
 
     def landmarks(self, image, box):
@@ -70,6 +70,8 @@ def test_each_face_is_predicted_by_its_id(stills, boxes):
         )
         assert frame['ms'] >= 0
     assert 'extent' in found['about']['boxes']
+    size = Path(__file__).stat().st_size / 1e6
+    assert found['about']['megabytes'] == round(size, 1)
 
 
 def test_of_a_detector_each_face_is_a_frame_without_id(stills):

@@ -36,6 +36,7 @@ class Dlib68:
                 f'{path}: the predictor is not there; '
                 'pip install -r requirements/peers.txt'
             )
+        self.weights = path
         self.predictor = dlib.shape_predictor(str(path))
         self.detector = dlib.get_frontal_face_detector()
         self.version = f'dlib {dlib.__version__}, {path.name}'

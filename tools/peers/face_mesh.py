@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import mediapipe
@@ -31,6 +32,9 @@ node {
 
 MOST_FACES = 10
 
+# What the graph loads without attention, in the package.
+WEIGHTS = 'modules/face_landmark/face_landmark.tflite'
+
 
 class FaceMesh:
     """See :class:`peers.peer.Peer`. Its detector is BlazeFace, short range.
@@ -46,6 +50,7 @@ class FaceMesh:
 
     def __init__(self) -> None:
         self.version = f'mediapipe {mediapipe.__version__}, 468 vertices'
+        self.weights = Path(mediapipe.__file__).parent / WEIGHTS
         self.network = SolutionBase(
             graph_config=text_format.Parse(
                 _GRAPH, calculator_pb2.CalculatorGraphConfig()

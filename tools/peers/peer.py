@@ -6,6 +6,7 @@ Boxes are x y w h in pixels of the image.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -41,11 +42,13 @@ class Peer(Protocol):
     Attributes:
         name: For tables.
         version: Of the package and the weights.
+        weights: Their file.
         habit: Of its own detector.
     """
 
     name: str
     version: str
+    weights: Path
     habit: BoxHabit
 
     def landmarks(

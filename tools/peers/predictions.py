@@ -70,6 +70,7 @@ def predict(
         'name': peer.name,
         'about': {
             'version': peer.version,
+            'megabytes': round(peer.weights.stat().st_size / 1e6, 1),
             'boxes': BOXES[boxes],
             'data': annotations.name,
         },
