@@ -87,7 +87,7 @@ train_pipeline = [
         rotate_prob=1.0,
     ),
     dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
-    dict(type='PhotometricDistortion'),
+    dict(type='YOLOXHSVRandomAug', hue_delta=8, saturation_delta=60),
     dict(type='GenerateTarget', encoder=codec),
     dict(type='PackPoseInputs'),
 ]
