@@ -1,4 +1,4 @@
-"""Faces: a ResNet-18 of half width, 64x64, stills and clips of real faces.
+"""Faces: a ResNet-18 of quarter width, 64x64, stills and clips of real faces.
 
 Trained on 300-W's training part and YouTube Faces together (4,871 faces, 247
 known subjects), tested on the parts of both that are left out (147 photos,
@@ -8,22 +8,20 @@ fast is blurred; marks are exact in every frame. Training films differ from
 each other, the films of the test are the same for every row and seed; real
 clips of 3 frames are tested beside them.
 
-Minutes of one core for one training and its test, by estimate: CPU time of
-an iteration, measured on a machine shared with two trainings and brought to a
-quiet one by rednet_r18_faces.py (1.06 s on 2 cores there), times iterations,
-and a minute for starting, validation and test:
+Minutes of one core for one training and its test, by estimate: time of an
+iteration (loading and step, a core of two, the other one trains too) times
+iterations, and half a minute for starting, validation and test:
 
-    one-shot det, one-shot reg                                    4.5 each
+    one-shot det, one-shot reg                                    2.5 each
     det+det, det+reg (= recurrent, ResNet), cascade, norm shared,
-        start from the mean shape, VGG                            7 each
-    feedback to the input                                         7.5
-    identities (two: with and without the classifier)             1.5 each
+        start from the mean shape, VGG, feedback to the input     4.5 each
+    identities (two: with and without the classifier)             1 each
     clips: with and without recurrence, without identity,
-        broadcast                                                 5.5 each
-    clips: start from the previous frame                          11
+        broadcast                                                 3.5 each
+    clips: start from the previous frame                          6.5
 
-About 95 in all, 285 for three seeds: two and a half hours of 2 cores with
-``--jobs 2``. Disk: about 5 GB of checkpoints.
+About 60 in all, 180 for three seeds: an hour and a half of 2 cores with
+``--jobs 2``. Disk: about 2 GB of checkpoints.
 
 Data: python data_converters/convert_300w.py SRC data/300w
       python data_converters/convert_300vw.py SRC data/ytfaces --base 0 \
@@ -31,7 +29,7 @@ Data: python data_converters/convert_300w.py SRC data/300w
 """
 
 depth = 18
-base_channels = dict(REDNetResNet=32, REDNetVGG=16)
+base_channels = dict(REDNetResNet=16, REDNetVGG=8)
 pretrained = False
 input_size = 64
 num_workers = 0
