@@ -18,6 +18,7 @@ from rednet_mm.checkpoint_safety import (
     weights_in,
 )
 from rednet_mm.errors import UserError
+from rednet_mm.models.pose_estimator import RecurrentPoseEstimator
 from rednet_mm.structures import RecurrentState, StepResult
 
 S = TypeVar('S')
@@ -98,8 +99,8 @@ class ModelNetwork:
             False.
 
     Raises:
-        UserError: if the pipeline does not cut out faces as in training, or
-            for another precision.
+        UserError: if the model is of another kind, if the pipeline does not
+            cut out faces as in training, or for another precision.
     """
 
     def __init__(
@@ -113,6 +114,13 @@ class ModelNetwork:
             raise UserError(
                 f'there is no precision {precision!r}; choose fp32, '
                 + ' or '.join(HALVES)
+            )
+        if not isinstance(model, RecurrentPoseEstimator):
+            raise UserError(
+                f'{config.filename or "this config"}: its model is a '
+                f'{type(model).__name__}, and only a RecurrentPoseEstimator '
+                "can do this; of MMPose's other networks, tools/test.py "
+                'measures landmarks in given boxes'
             )
         # As the crops lie: a CPU need not turn the weights over each time.
         self.model = model.to(memory_format=torch.channels_last)

@@ -8,7 +8,7 @@ import torch
 from builders import build_model, tracker_config
 
 from rednet_mm.apis import TorchNetwork
-from rednet_mm.apis.network import padding_of
+from rednet_mm.apis.network import ModelNetwork, padding_of
 from rednet_mm.errors import UserError
 
 SIZE = 64
@@ -85,6 +85,11 @@ def test_half_precision_is_close(network, files, crops):
     assert np.abs(half.scores - whole.scores).max() > 0
     with pytest.raises(UserError, match='fp32, bf16 or fp16'):
         TorchNetwork(*files, precision='int8')
+
+
+def test_networks_of_another_kind_are_refused(files):
+    with pytest.raises(UserError, match='Linear.*RecurrentPoseEstimator'):
+        ModelNetwork(torch.nn.Linear(2, 2), files[0])
 
 
 def test_other_ways_to_cut_out_faces_are_refused():

@@ -11,7 +11,7 @@ whose interpreter is PYTHON (docs/peers.md), then tools/evaluate.py, on
 * data/clips_300w, films of the photos of the first (tools/make_clips.py).
 
 The shipped one on films also with boxes out of the landmarks of the frame
-before, and all of ours on the photos with boxes that are off
+before, and every RED-Net on the photos with boxes that are off
 (tools/box_robustness.py).
 
 Milliseconds: median of the time for a face alone, in turns. What is there
@@ -105,6 +105,11 @@ class Model:
     def file_name(self) -> str:
         return self.name.replace(' ', '_')
 
+    @property
+    def is_rednet(self) -> bool:
+        kind = Config.fromfile(self.config).model.type
+        return bool(kind == 'RecurrentPoseEstimator')
+
 
 def models(args: argparse.Namespace) -> list[Model]:
     """The shipped one, and those of the command line.
@@ -184,8 +189,8 @@ def boxes_of(model: Model, key: str, folder: Path) -> list[dict]:
 
 
 def box_table(key: str, args: argparse.Namespace) -> str:
-    """Errors and failures of all our models, box by box."""
-    ours = models(args)
+    """Errors and failures of every RED-Net, box by box."""
+    ours = [each for each in models(args) if each.is_rednet]
     columns = []
     for model in ours:
         shift, scale, detector = boxes_of(model, key, args.work_dir)
