@@ -5,7 +5,7 @@ it may say, everything optional::
 
     depth = 18  # of the ResNets
     # Width of the first stage, by kind of network; left out: 64.
-    base_channels = dict(REDNetResNet=32, REDNetVGG=16)
+    base_channels = dict(REDNetResNet=16, REDNetVGG=8)
     pretrained = False  # from scratch, without ImageNet's weights
     input_size = 64  # pixels; response maps of half of it
     sigma = 2.5  # and radius, pixels of the map; left out: in proportion
