@@ -14,8 +14,9 @@ The shipped one on films also with boxes out of the landmarks of the frame
 before, and every RED-Net on the photos with boxes that are off
 (tools/box_robustness.py).
 
-Milliseconds: median of the time for a face alone, in turns of ten. What is there
-and newer than its checkpoint is not done again.
+Milliseconds: median of the time for a face alone, in turns of ten. What is
+there and newer than its checkpoint is not done again; all that evaluate.py
+says, differences and other norms too, stays in the folder of work.
 """
 
 import argparse
@@ -36,6 +37,7 @@ from turns import Call, in_turns
 from rednet_mm.apis import shipped_network
 from rednet_mm.engine.launch import one_sentence_errors
 from rednet_mm.errors import UserError
+from rednet_mm.evaluation import read_dump
 from rednet_mm.files import whole
 from rednet_mm.pages import page_with
 from rednet_mm.shipped import shipped_model
@@ -89,6 +91,9 @@ PEERS = {'dlib': 'dlib 68', 'mediapipe': 'MediaPipe FaceMesh'}
 # Calls by which the time is measured, and how many of them in a row: a system
 # at work finds its own data in the caches.
 TIMED, IN_A_ROW = 100, 10
+
+# What of tools/evaluate.py's page is shown.
+SHOWN = ('Error of landmarks', 'Stability over time')
 
 # All that stands behind it on the page is written by this command.
 MARK = '<!-- From here on: written by tools/benchmarks/results.py -->'
@@ -259,8 +264,35 @@ def tables(key: str, args: argparse.Namespace) -> str:
         if not DATA[key].film:
             command.append('--no-smooth')
         run(sys.executable, str(TOOLS / 'evaluate.py'), *command)
-        parts.append((out / 'evaluation.md').read_text().strip())
+        parts += shown((out / 'evaluation.md').read_text(), points)
     return '\n\n'.join(parts)
+
+
+def shown(text: str, points: str) -> list[str]:
+    """The sections of a page of tools/evaluate.py that are shown.
+
+    Args:
+        text (str): The page.
+        points (str): How many, for the headings.
+    """
+    found = []
+    for section in text.split('### ')[1:]:
+        title, _, rest = section.partition('\n')
+        if title in SHOWN:
+            found.append(f'### {title}, {points} points\n\n{rest.strip()}')
+    return found
+
+
+def commits(args: argparse.Namespace) -> str:
+    """Of the code that made the predictions of ours."""
+    known = {
+        read_dump(
+            str(dump_of(each, key, args.work_dir)), each.name
+        ).provenance.get('commit')
+        for each in models(args)
+        for key in DATA
+    }
+    return ' and '.join(sorted(filter(None, known)))
 
 
 def speeds(args: argparse.Namespace) -> str:
@@ -301,15 +333,17 @@ def page(args: argparse.Namespace) -> str:
         f'## {data.title}\n\n{tables(key, args)}' for key, data in DATA.items()
     ]
     return (
-        f'{Origin.here()}.\n\n{ours}\n'
+        f'{Origin.here()}. Predictions of ours by commit {commits(args)}.\n\n'
+        f'{ours}\n'
         + '\n\n'.join(parts)
         + '\n\n## Boxes that are off, photos of 300-W\n\n'
         + 'Moved boxes: mean over eight directions. The detector: its own '
         + 'boxes; faces that it did not find are failures, and left out of '
         + f'the error.\n\n{box_table("300w", args)}'
         + '\n\n## Time and size\n\nOne face, the network alone; medians of '
-        + f'{TIMED} calls, in turns of {IN_A_ROW}. The other two systems: medians over '
-        + f'the photos, in their own process.\n\n{speeds(args)}\n'
+        + f'{TIMED} calls, in turns of {IN_A_ROW}. The other two systems: '
+        + 'medians over the photos, in their own process.\n\n'
+        + f'{speeds(args)}\n'
     )
 
 
