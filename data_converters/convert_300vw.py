@@ -22,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data_converters.arguments import add_images_option, whole_number
-from data_converters.errors import DataError, main_guard, short
+from data_converters.errors import DataError, main_guard
 from data_converters.frames import (
     extract_frames,
     frame_ids,
@@ -56,6 +56,7 @@ from data_converters.splits import (
     category_of,
     unused_frames,
 )
+from data_converters.untrusted import short
 
 PROTOCOL_NAMES = (*PROTOCOLS, 'csv', 'all')
 

@@ -26,7 +26,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data_converters.arguments import add_images_option, file_part, percent
-from data_converters.errors import DataError, main_guard, short
+from data_converters.errors import DataError, main_guard
 from data_converters.images import (
     IMAGE_SUFFIXES,
     check_folders,
@@ -42,6 +42,7 @@ from data_converters.schema import (
     face_box,
     save_all,
 )
+from data_converters.untrusted import short
 
 # The parts of 300-W and how many faces each of them has.
 PARTS = {

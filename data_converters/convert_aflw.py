@@ -39,11 +39,10 @@ from typing import Any
 import numpy as np
 
 from data_converters.arguments import add_images_option, percent, whole_number
-from data_converters.errors import DataError, main_guard, short
+from data_converters.errors import DataError, main_guard
 from data_converters.images import (
     check_folders,
     image_sizes,
-    leaves_folder,
     place_images,
 )
 from data_converters.schema import (
@@ -52,6 +51,7 @@ from data_converters.schema import (
     DatasetWriter,
     save_all,
 )
+from data_converters.untrusted import leaves_folder, short
 
 DATABASE, PHOTOS = 'aflw.sqlite', 'flickr'
 

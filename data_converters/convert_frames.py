@@ -33,7 +33,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data_converters.arguments import add_images_option, file_part
-from data_converters.errors import DataError, main_guard, short
+from data_converters.errors import DataError, main_guard
 from data_converters.frames import frame_ids
 from data_converters.images import (
     IMAGE_SUFFIXES,
@@ -52,6 +52,7 @@ from data_converters.schema import (
     face_box,
     save_all,
 )
+from data_converters.untrusted import short
 
 # Outer and inner corner of the eye on the image's left, inner and outer
 # corner of the other one, tip of the nose, corners of the mouth.

@@ -38,18 +38,18 @@ import numpy as np
 from tqdm import tqdm
 
 from data_converters.arguments import add_images_option, whole_number
-from data_converters.errors import DataError, main_guard, short
+from data_converters.errors import DataError, main_guard
 from data_converters.files import LIST_BYTES, read_small
 from data_converters.images import (
     IMAGE_SUFFIXES,
     check_folders,
     files_by_stem,
     image_sizes,
-    leaves_folder,
     place_images,
 )
 from data_converters.pts import read_pts
 from data_converters.schema import SEVEN_OF_68, DatasetWriter, face_box
+from data_converters.untrusted import leaves_folder, short
 
 MARKS_FORMS = ('ten', 'five', 'seven', 'pts')
 
