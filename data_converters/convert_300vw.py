@@ -14,12 +14,17 @@ LoadVideoFrame in place of LoadImage reads in a pipeline.
 from __future__ import annotations
 
 import argparse
+import sys
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
+
+if __name__ == '__main__':
+    # Python's path has the script's folder, not the one above it.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data_converters.arguments import add_images_option, whole_number
 from data_converters.errors import DataError, main_guard

@@ -24,6 +24,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -31,6 +32,10 @@ from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
+
+if __name__ == '__main__':
+    # Python's path has the script's folder, not the one above it.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data_converters.arguments import add_images_option, file_part
 from data_converters.errors import DataError, main_guard

@@ -17,10 +17,15 @@ takes the 68 marks that iBUG made for the same images: convert_300w.py.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from tqdm import tqdm
+
+if __name__ == '__main__':
+    # Python's path has the script's folder, not the one above it.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data_converters.arguments import add_images_option
 from data_converters.errors import DataError, main_guard
