@@ -10,12 +10,24 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).parent
 VERSION = runpy.run_path(str(ROOT / 'rednet_mm' / 'version.py'))['__version__']
 
-# What a wheel holds beside the code, in the folder where MIM looks for it.
-MIM = ('configs', 'tools', 'model-index.yml')
+# What a wheel holds beside the code, in rednet_mm/.mim, where MIM looks for
+# it and where MMPose's own wheel has such folders.
+MIM = ('configs', 'tools', 'data_converters', 'model-index.yml')
+
+# Names in these folders that only work in a checkout, with tests, docs or
+# requirements beside them. The one list: nothing else leaves anything out.
+CHECKOUT_ONLY = (
+    '__pycache__',
+    'benchmarks',
+    'reliability',
+    'model_card.py',
+    'run_tests.sh',
+    'setup_env.sh',
+)
 
 
 class BuildWithConfigs(build_py):
-    """Puts configs, tools and the model index into the package."""
+    """Puts configs, tools, converters and the model index into the package."""
 
     def run(self) -> None:
         super().run()
@@ -32,7 +44,7 @@ class BuildWithConfigs(build_py):
                 shutil.copytree(
                     source,
                     target / name,
-                    ignore=shutil.ignore_patterns('__pycache__'),
+                    ignore=shutil.ignore_patterns(*CHECKOUT_ONLY),
                 )
             else:
                 shutil.copy2(source, target / name)
@@ -42,14 +54,25 @@ setup(
     name='rednet-mm',
     version=VERSION,
     description='RED-Net for MMPose: facial landmarks in video',
-    long_description=(
-        (ROOT / 'README.md').read_text(encoding='utf-8')
-        if (ROOT / 'README.md').exists()
-        else ''
-    ),
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
-    python_requires='>=3.10',
-    packages=find_packages(include=['rednet_mm*', 'data_converters*']),
+    author='Contributors of RED-Net for MMPose',
+    # Of the code. The weights are for research: rednet_mm/weights/README.md.
+    license='Apache-2.0',
+    license_files=['LICENSE'],
+    keywords='face alignment, facial landmarks, video, pose estimation',
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Intended Audience :: Developers',
+        'Intended Audience :: Science/Research',
+        'Operating System :: POSIX :: Linux',
+        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.11',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+        'Topic :: Scientific/Engineering :: Image Recognition',
+    ],
+    python_requires='>=3.11',
+    packages=find_packages(include=['rednet_mm*']),
     package_data={'rednet_mm': ['weights/*']},
     cmdclass=dict(build_py=BuildWithConfigs),
     # Bounds only where they matter and no exact pins: an MMPose environment

@@ -14,6 +14,7 @@ LoadVideoFrame in place of LoadImage reads in a pipeline.
 from __future__ import annotations
 
 import argparse
+import sys
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +22,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+if __name__ == '__main__':
+    # Python's path has the script's folder, not the one above it.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from data_converters.arguments import add_images_option, whole_number
-from data_converters.errors import DataError, main_guard, short
+from data_converters.errors import DataError, main_guard
 from data_converters.frames import (
     extract_frames,
     frame_ids,
@@ -56,6 +61,7 @@ from data_converters.splits import (
     category_of,
     unused_frames,
 )
+from data_converters.untrusted import short
 
 PROTOCOL_NAMES = (*PROTOCOLS, 'csv', 'all')
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,8 +26,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+if __name__ == '__main__':
+    # Python's path has the script's folder, not the one above it.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from data_converters.arguments import add_images_option, file_part, percent
-from data_converters.errors import DataError, main_guard, short
+from data_converters.errors import DataError, main_guard
 from data_converters.images import (
     IMAGE_SUFFIXES,
     check_folders,
@@ -42,6 +47,7 @@ from data_converters.schema import (
     face_box,
     save_all,
 )
+from data_converters.untrusted import short
 
 # The parts of 300-W and how many faces each of them has.
 PARTS = {

@@ -29,6 +29,7 @@ from __future__ import annotations
 import argparse
 import math
 import sqlite3
+import sys
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -38,12 +39,15 @@ from typing import Any
 
 import numpy as np
 
+if __name__ == '__main__':
+    # Python's path has the script's folder, not the one above it.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from data_converters.arguments import add_images_option, percent, whole_number
-from data_converters.errors import DataError, main_guard, short
+from data_converters.errors import DataError, main_guard
 from data_converters.images import (
     check_folders,
     image_sizes,
-    leaves_folder,
     place_images,
 )
 from data_converters.schema import (
@@ -52,6 +56,7 @@ from data_converters.schema import (
     DatasetWriter,
     save_all,
 )
+from data_converters.untrusted import leaves_folder, short
 
 DATABASE, PHOTOS = 'aflw.sqlite', 'flickr'
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -32,8 +33,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+if __name__ == '__main__':
+    # Python's path has the script's folder, not the one above it.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from data_converters.arguments import add_images_option, file_part
-from data_converters.errors import DataError, main_guard, short
+from data_converters.errors import DataError, main_guard
 from data_converters.frames import frame_ids
 from data_converters.images import (
     IMAGE_SUFFIXES,
@@ -52,6 +57,7 @@ from data_converters.schema import (
     face_box,
     save_all,
 )
+from data_converters.untrusted import short
 
 # Outer and inner corner of the eye on the image's left, inner and outer
 # corner of the other one, tip of the nose, corners of the mouth.

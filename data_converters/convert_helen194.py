@@ -17,24 +17,29 @@ takes the 68 marks that iBUG made for the same images: convert_300w.py.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from tqdm import tqdm
 
+if __name__ == '__main__':
+    # Python's path has the script's folder, not the one above it.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from data_converters.arguments import add_images_option
-from data_converters.errors import DataError, main_guard, short
+from data_converters.errors import DataError, main_guard
 from data_converters.files import LIST_BYTES, MARKS_BYTES, read_small
 from data_converters.images import (
     IMAGE_SUFFIXES,
     check_folders,
     files_by_stem,
     image_sizes,
-    leaves_folder,
     place_images,
 )
 from data_converters.pts import parse_pair
 from data_converters.schema import DatasetWriter, face_box, save_all
+from data_converters.untrusted import leaves_folder, short
 
 NUM_MARKS = 194
 

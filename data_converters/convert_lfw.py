@@ -30,6 +30,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -37,19 +38,23 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from tqdm import tqdm
 
+if __name__ == '__main__':
+    # Python's path has the script's folder, not the one above it.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from data_converters.arguments import add_images_option, whole_number
-from data_converters.errors import DataError, main_guard, short
+from data_converters.errors import DataError, main_guard
 from data_converters.files import LIST_BYTES, read_small
 from data_converters.images import (
     IMAGE_SUFFIXES,
     check_folders,
     files_by_stem,
     image_sizes,
-    leaves_folder,
     place_images,
 )
 from data_converters.pts import read_pts
 from data_converters.schema import SEVEN_OF_68, DatasetWriter, face_box
+from data_converters.untrusted import leaves_folder, short
 
 MARKS_FORMS = ('ten', 'five', 'seven', 'pts')
 

@@ -13,12 +13,6 @@ class DataError(Exception):
     """
 
 
-def short(text: object, most: int = 80) -> str:
-    """Text out of a file, for a sentence: on one line and not too long."""
-    line = ' '.join(str(text).strip()[: most + 1].splitlines())
-    return line if len(line) <= most else f'{line[:most]}...'
-
-
 def main_guard(run: Callable[[], object]) -> None:
     """Run a command line and turn expected errors into one line.
 

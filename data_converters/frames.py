@@ -15,15 +15,9 @@ import cv2
 import numpy as np
 
 from data_converters.errors import DataError
-
-# Of a frame: four times those of an 8K film. FFmpeg makes room for what a
-# damaged header says.
-MOST_PIXELS = 1 << 27
+from data_converters.untrusted import MOST_PIXELS, is_playlist
 
 _SIZE = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
-
-# What text is made of, with the mark of its coding.
-_TEXT = bytes(range(32, 127)) + b'\t\r\n\f\v\xef\xbb\xbf'
 
 
 def frame_ids(stems: Iterable[str]) -> list[int]:
@@ -224,23 +218,6 @@ def _check_length(video: Path, found: int, count: int) -> None:
             f'{video}: has {found} frames where the marks need {count}; '
             'get the video again or remove the marks beyond its end'
         )
-
-
-def is_playlist(path: Path) -> bool:
-    """Whether a file that should be a film is text, or cannot be read.
-
-    FFmpeg opens lists of films (HLS, concat) whatever their suffix, and with
-    them any file that they name. They are text, and films are not.
-    """
-    try:
-        with path.open('rb') as stream:
-            head = stream.read(32)
-    except OSError:
-        return True
-    if head.startswith(b'YUV4MPEG2'):
-        return False
-    # FFmpeg skips such a tag before it looks what a file is.
-    return head.startswith(b'ID3') or not head.strip(_TEXT)
 
 
 def _open(video: Path) -> cv2.VideoCapture:

@@ -17,9 +17,6 @@ from data_converters.parallel import run_parallel
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
 PLACE_MODES = ('link', 'copy')
 
-# Characters of a path out of a file; systems end at 4,096 bytes.
-_LONGEST_NAME = 1000
-
 
 def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
     """Visible files of a folder with one of the suffixes, in any case.
@@ -94,29 +91,6 @@ def image_sizes(files: Mapping[str, Path]) -> dict[str, tuple[int, int]]:
     names = list(files)
     sizes = run_parallel(measure, names, workers=None, label='images')
     return dict(zip(names, sizes))
-
-
-def leaves_folder(name: str) -> bool:
-    """Whether a path out of a file would lead out of the folder it is in.
-
-    Absolute paths do, ``..``, and addresses (``http://``), which MMEngine and
-    FFmpeg would fetch. What is no path at all does: control characters (a NUL
-    ends a path where C reads it), characters that no file system has, names
-    longer than any. Symbolic links are followed: the converters themselves
-    make them.
-    """
-    try:
-        os.fsencode(name)
-    except UnicodeEncodeError:
-        return True
-    path = PurePosixPath(name.replace('\\', '/'))
-    return (
-        path.is_absolute()
-        or '..' in path.parts
-        or '://' in name
-        or len(name) > _LONGEST_NAME
-        or min(name, default=' ') < ' '
-    )
 
 
 def check_folders(src: Path, dst: Path, inner: str) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
-from data_converters.errors import DataError, short
+from data_converters.errors import DataError
 from data_converters.files import LIST_BYTES, read_small
+from data_converters.untrusted import short
 
 Table = Mapping[str, Mapping[str, str]]
 

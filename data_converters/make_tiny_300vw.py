@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 import shutil
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeAlias
@@ -17,6 +18,10 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 from tqdm import tqdm
+
+if __name__ == '__main__':
+    # Python's path has the script's folder, not the one above it.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data_converters.errors import DataError, main_guard
 from data_converters.pts import write_pts

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data_converters.errors import DataError, short
+from data_converters.errors import DataError
 from data_converters.files import MARKS_BYTES, read_small
+from data_converters.untrusted import short
 
 _HEADER = re.compile(r'\s*(version|n_points)\s*:?\s*(\S*)\s*$', re.IGNORECASE)
 

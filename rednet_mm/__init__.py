@@ -19,10 +19,16 @@ local checkpoints, safetensors among them, with our checks. Where nothing is
 set, OpenCV is told not to decode pictures of any size. It does nothing else.
 """
 
-from rednet_mm import codecs, datasets, engine, evaluation, models
-from rednet_mm.checkpoint_loader import use_own_loader
-from rednet_mm.checkpoint_safety import allow_mmengine_checkpoints
-from rednet_mm.version import __version__
+from rednet_mm.version import __version__, check_mmpose
+
+# Before anything of it is imported.
+check_mmpose()
+
+from rednet_mm import codecs, datasets, engine, evaluation, models  # noqa: E402
+from rednet_mm.checkpoint_loader import use_own_loader  # noqa: E402
+from rednet_mm.checkpoint_safety import (  # noqa: E402
+    allow_mmengine_checkpoints,
+)
 
 allow_mmengine_checkpoints()
 use_own_loader()

@@ -1,42 +1,65 @@
-"""Say where the config and the weights of the shipped model are:
+"""Say where configs, tools and the shipped model are, or copy them:
 
 python -m rednet_mm
+python -m rednet_mm copy FOLDER
 """
 
 import argparse
+from pathlib import Path
 
 from rednet_mm.engine.launch import one_sentence_errors
-from rednet_mm.shipped import resources, shipped_model
+from rednet_mm.shipped import FOLDERS, copy_folders, resources, shipped_model
 from rednet_mm.version import __version__
 
-PARTS = ('config', 'weights', 'card', 'tools')
+PARTS = ('config', 'weights', 'card', *FOLDERS)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='python -m rednet_mm',
+        description='Where the files are that come with the package',
+    )
+    commands = parser.add_subparsers(dest='command', metavar='COMMAND')
+    copy = commands.add_parser(
+        'copy',
+        help='copy configs, tools and data_converters into a folder, for '
+        'commands like "python tools/train.py configs/..." to work there; '
+        'nothing is overwritten',
+    )
+    copy.add_argument('folder', type=Path, help='for instance . for this one')
+    for part in PARTS:
+        commands.add_parser(part, help='print this path alone, for scripts')
+    return parser.parse_args()
+
+
+def part_paths() -> dict[str, Path]:
+    """The path of each of :data:`PARTS`."""
+    model = shipped_model()
+    folders = [resources() / name for name in FOLDERS]
+    return dict(
+        zip(PARTS, (model.config, model.weights, model.card, *folders))
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog='python -m rednet_mm',
-        description='Where the files of the shipped model are',
-    )
-    parser.add_argument(
-        'part',
-        nargs='?',
-        choices=PARTS,
-        help='print this path alone, for scripts',
-    )
-    args = parser.parse_args()
+    args = parse_args()
     with one_sentence_errors():
-        model = shipped_model()
-        places = (model.config, model.weights, model.card)
-        paths = dict(zip(PARTS, (*places, resources() / 'tools')))
-    if args.part:
-        print(paths[args.part])
+        if args.command == 'copy':
+            count = copy_folders(args.folder)
+            print(f'{count} files copied to {args.folder.resolve()}')
+            return
+        paths = part_paths()
+    if args.command:
+        print(paths[args.command])
         return
-    print(f'rednet_mm {__version__}, {model.name}')
+    print(f'rednet_mm {__version__}, {shipped_model().name}')
+    width = max(map(len, PARTS)) + 1
     for part, path in paths.items():
-        print(f'{part:8}{path}')
+        print(f'{part:{width}}{path}')
     print(
         '\nMMPoseInferencer(pose2d=CONFIG, pose2d_weights=WEIGHTS), '
-        'REDNetInferencer(),\npython tools/track_video.py FILM --out OUT.mp4'
+        'REDNetInferencer(),\npython -m rednet_mm copy . && '
+        'python tools/track_video.py FILM --out OUT.mp4'
     )
 
 

@@ -33,7 +33,10 @@ def describe_run() -> dict[str, str]:
     """
     root = osp.dirname(osp.dirname(osp.abspath(__file__)))
     git = ['git', '-C', root]
-    commit = _output([*git, 'rev-parse', '--short', 'HEAD'])
+    commit = ''
+    # Not the commit of a repository that an environment happens to lie in.
+    if osp.isfile(osp.join(root, 'setup.py')):
+        commit = _output([*git, 'rev-parse', '--short', 'HEAD'])
     if commit and _output([*git, 'status', '--porcelain']):
         commit += ' with changes'
     return dict(

@@ -6,6 +6,7 @@ python tools/box_robustness.py CONFIG CHECKPOINT --out FOLDER \\
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from mmengine.structures import InstanceData
 from mmpose.registry import DATASETS
 from mmpose.utils import register_all_modules
 from tqdm import tqdm
+
+if __name__ == '__main__':
+    # Python's path has the script's folder, not the one above it.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data_converters.arguments import whole_number
 from rednet_mm.apis import TorchNetwork, build_detector

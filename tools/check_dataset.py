@@ -10,6 +10,10 @@ import argparse
 import sys
 from pathlib import Path
 
+if __name__ == '__main__':
+    # Python's path has the script's folder, not the one above it.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from data_converters.checks import (
     TINY_FACE,
     as_text,

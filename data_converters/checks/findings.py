@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from data_converters.errors import short
+from data_converters.untrusted import short
 
 
 @dataclass

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from data_converters.errors import short
-from data_converters.images import leaves_folder
+from data_converters.untrusted import leaves_folder, short
 
 from .findings import Findings
 from .reading import Picture

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from data_converters.errors import DataError
 from data_converters.frames import read_frames, split_frame_name
-from data_converters.images import decode, leaves_folder
+from data_converters.images import decode
 from data_converters.parallel import run_parallel
+from data_converters.untrusted import leaves_folder
 
 from .values import is_text
 

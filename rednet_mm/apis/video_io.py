@@ -10,8 +10,8 @@ import av
 import cv2
 import numpy as np
 
-from data_converters.frames import MOST_PIXELS, is_playlist
 from rednet_mm.errors import UserError
+from rednet_mm.untrusted import MOST_PIXELS, is_playlist
 
 IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp'}
 

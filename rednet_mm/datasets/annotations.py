@@ -7,8 +7,8 @@ from typing import Optional
 import numpy as np
 from mmengine.dataset import BaseDataset
 
-from data_converters.images import leaves_folder
 from rednet_mm.errors import UserError
+from rednet_mm.untrusted import leaves_folder
 
 # What MMPose's and COCO's readers raise over content of another form.
 UNREADABLE = (

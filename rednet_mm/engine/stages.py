@@ -12,11 +12,10 @@ from typing import Any, Optional
 from mmengine.config import Config
 
 from rednet_mm.errors import UserError
+from rednet_mm.shipped import resources
 
 from .launch import existing_config
 from .scaling import scaled
-
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
 
 @dataclass(frozen=True)
@@ -121,9 +120,10 @@ def training_command(
     Args: as for :func:`train_stage`.
     """
     config = stage_config(stage, work_dir)
-    command = [sys.executable, str(TOOLS / 'train.py'), config]
+    tools = resources() / 'tools'
+    command = [sys.executable, str(tools / 'train.py'), config]
     if gpus:
-        command = ['bash', str(TOOLS / 'dist_train.sh'), config, str(gpus)]
+        command = ['bash', str(tools / 'dist_train.sh'), config, str(gpus)]
     command += ['--work-dir', work_dir, *options]
     if osp.isfile(osp.join(work_dir, 'last_checkpoint')):
         return [*command, '--resume']

@@ -15,9 +15,8 @@ from typing import Any, Optional
 
 import numpy as np
 
-from data_converters.errors import short
-from data_converters.images import leaves_folder
 from rednet_mm.errors import UserError
+from rednet_mm.untrusted import leaves_folder, short
 
 from .records import LandmarkRecords, predicted_points, records_from_rows
 from .safe_pickle import UNREADABLE

@@ -26,11 +26,12 @@ from data_converters.checks import (
     read_picture,
 )
 from data_converters.convert_lfw import convert as convert_lfw
-from data_converters.errors import DataError, short
-from data_converters.frames import is_playlist, split_frame_name
-from data_converters.images import decode, leaves_folder
+from data_converters.errors import DataError
+from data_converters.frames import split_frame_name
+from data_converters.images import decode
 from data_converters.listfile import read_table
 from data_converters.pts import read_pts
+from data_converters.untrusted import is_playlist, leaves_folder, short
 
 
 def refused(call, *arguments, **options) -> str:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from data_converters.errors import DataError
-from data_converters.images import image_size, leaves_folder
+from data_converters.images import image_size
+from data_converters.untrusted import leaves_folder
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 56, 3), np.uint8)
 KINDS = {

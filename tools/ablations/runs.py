@@ -9,13 +9,13 @@ from typing import Any, Optional
 
 from rednet_mm.engine.jobs import Job
 from rednet_mm.engine.stages import (
-    TOOLS,
     Stage,
     final_checkpoint,
     read_stages,
     stage_config,
     training_command,
 )
+from rednet_mm.shipped import resources
 
 from .paper import CLAIMS, CURVES, TABLES
 
@@ -163,7 +163,7 @@ class Runs:
             assert checkpoint is not None
             return [
                 sys.executable,
-                str(TOOLS / 'test.py'),
+                str(resources() / 'tools' / 'test.py'),
                 stage_config(stage, str(folder)),
                 checkpoint,
                 '--work-dir',

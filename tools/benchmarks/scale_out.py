@@ -38,10 +38,11 @@ from rednet_mm.engine.launch import (
     dump_whole,
     one_sentence_errors,
 )
-from rednet_mm.engine.stages import TOOLS, child_environment
+from rednet_mm.engine.stages import child_environment
 from rednet_mm.errors import UserError
 
 HERE = Path(__file__).resolve().parent
+TOOLS = HERE.parent
 CONFIG = 'configs/rednet_r18_tiny300vw.py'
 NUDGE = 1e-7
 

@@ -13,9 +13,9 @@ import numpy as np
 from tqdm import tqdm
 
 from data_converters.checks import read_dataset
-from data_converters.errors import DataError, short
+from data_converters.errors import DataError
 from data_converters.frames import read_frames, split_frame_name
-from data_converters.images import leaves_folder
+from data_converters.untrusted import leaves_folder, short
 
 from .peer import Peer
 

@@ -1,0 +1,1 @@
+../rednet_mm/untrusted.py
