@@ -30,6 +30,8 @@ from wholeness import (  # noqa: E402
 
 from rednet_mm.apis import VideoWriter  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
@@ -206,7 +208,6 @@ def test_work_that_hangs_is_ended(tmp_path):
         run(job, tmp_path / 'out', 0.2)
 
 
-@pytest.mark.slow
 def test_the_tool(tmp_path):
     command = [sys.executable, str(ROOT / 'tools' / 'reliability' / 'kill.py')]
     done = subprocess.run(
