@@ -90,9 +90,7 @@ def run(tmp_path_factory):
     process(*command, *options, 'train_cfg.max_epochs=1', '--amp')
     more = (*options, 'train_cfg.max_epochs=2', '--resume')
     assert run_tool(*command, *more) == 0
-    first, second = (
-        path.read_text() for path in sorted(work.glob('*/*.log'))
-    )
+    first, second = (path.read_text() for path in sorted(work.glob('*/*.log')))
     return dict(
         root=root, data=data, config=config, work=work, logs=[first, second]
     )
