@@ -33,9 +33,13 @@ def tiny_model_cfg(
     num_subjects: int | None = None,
     size: int = 64,
     norm_per_step: bool = True,
+    width: int = 16,
     **kwargs: Any,
 ) -> dict:
     """Config of a RecurrentPoseEstimator with maps of half the input.
+
+    All ratios of widths are those of the full network: 1x1 convolutions
+    before and after the LSTM are there from depth 50 on.
 
     Args:
         depth: Of the ResNet.
@@ -46,10 +50,13 @@ def tiny_model_cfg(
         num_subjects: N, adds an identity head; None leaves it out.
         size: Side of the input in pixels, a multiple of 32.
         norm_per_step: As for backbone and neck.
+        width: ``base_channels`` of the backbone; torchvision's is 64.
         **kwargs: Further fields of the config's top level, in place of
-            those that are there (``neck=None``, ``test_cfg=...``).
+            those that are there (``neck=None``, ``test_cfg=...``). A
+            backbone ``REDNetVGG`` gets the same width.
     """
-    code_channels = 512 if depth in (18, 34) else 2048
+    code_channels = width * (8 if depth in (18, 34) else 32)
+    embed_channels = 4 * width
     per_step = dict(num_steps=len(steps), norm_per_step=norm_per_step)
     config = dict(
         type='RecurrentPoseEstimator',
@@ -60,11 +67,16 @@ def tiny_model_cfg(
             bgr_to_rgb=True,
         ),
         backbone=dict(
-            type='REDNetResNet', depth=depth, feedback=feedback, **per_step
+            type='REDNetResNet',
+            depth=depth,
+            base_channels=width,
+            feedback=feedback,
+            **per_step,
         ),
         neck=dict(
             type='TemporalRecurrentNeck',
             in_channels=code_channels,
+            hidden_channels=embed_channels,
             recurrent=recurrent,
             unpool=unpool,
             **per_step,
@@ -88,10 +100,15 @@ def tiny_model_cfg(
         config['identity_head'] = dict(
             type='IdentityHead',
             in_channels=code_channels // 2,
+            embed_channels=embed_channels,
             num_subjects=num_subjects,
             loss_weight=0.1,
         )
-    return {**config, **kwargs}
+    config.update(kwargs)
+    if config['backbone']['type'] == 'REDNetVGG':
+        config['backbone'] = dict(config['backbone'], base_channels=width)
+        config['head']['in_channels'] = 2 * width
+    return config
 
 
 def tracker_config(size: int = 64, **kwargs: Any) -> Config:

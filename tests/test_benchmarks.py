@@ -6,9 +6,13 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parents[1] / 'tools' / 'benchmarks'))
 
 import convert_frames
+
+pytestmark = pytest.mark.slow
 
 
 def test_conversion(monkeypatch, capsys):

@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command_lines import run_tool
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / 'configs' / 'rednet_r18_ytfaces.py'
 
 
-def run(script: str, *arguments) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, str(ROOT / 'tools' / script), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1'),
-        timeout=120,
-    )
-
-
 @pytest.mark.parametrize('missing', ['config', 'annotations', 'checkpoint'])
-def test_missing_file_is_one_sentence(tmp_path, missing):
+def test_missing_file_is_one_sentence(tmp_path, capfd, missing):
     path = tmp_path / f'no_{missing}'
     work = ('--work-dir', tmp_path / 'work')
     if missing == 'config':
-        done = run('train.py', path, *work)
+        status = run_tool('train.py', path, *work)
     elif missing == 'annotations':
         data = f'train_dataloader.dataset.data_root={path}'
-        done = run('train.py', CONFIG, *work, '--cfg-options', data)
+        status = run_tool('train.py', CONFIG, *work, '--cfg-options', data)
     else:
-        done = run('test.py', CONFIG, path, *work)
-    assert done.returncode == 2
-    assert 'Traceback' not in done.stdout + done.stderr
+        status = run_tool('test.py', CONFIG, path, *work)
+    assert status == 2
+    out, err = capfd.readouterr()
+    assert 'Traceback' not in out + err
     (sentence,) = [
-        line for line in done.stderr.splitlines() if line.startswith('error:')
+        line for line in err.splitlines() if line.startswith('error:')
     ]
     assert str(path) in sentence
     assert ' does not exist; ' in sentence
     # It is the last word, not lost among others.
-    assert done.stderr.strip().endswith(sentence)
+    assert err.strip().endswith(sentence)

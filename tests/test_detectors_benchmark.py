@@ -11,6 +11,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / 'tools' / 'benchmarks'))
 import detectors as benchmark
 
+pytestmark = pytest.mark.slow
+
 SQUARE = np.array([10.0, 10.0, 40.0, 40.0])
 ELSEWHERE = np.array([200.0, 10.0, 40.0, 40.0])
 

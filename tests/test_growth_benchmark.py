@@ -21,6 +21,8 @@ from lines import Growth, line_through
 
 from rednet_mm.apis import VideoWriter, read_frames
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = Path(__file__).parents[1] / 'configs'
 
 

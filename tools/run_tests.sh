@@ -1,21 +1,30 @@
 #!/usr/bin/env bash
 # All checks: environment, ruff, types, tests.
 #
-#   bash tools/run_tests.sh            (then: about 5 minutes on 2 cores)
+#   bash tools/run_tests.sh            (then: about 4 minutes on 2 cores)
+#   bash tools/run_tests.sh --slow     (the slow tests alone: 15 minutes)
 #
 # The first run on a machine also makes .venv and compiles mmcv: 10 to 20
-# minutes more. Arguments go to pytest: `-m slow` for the tests that are left
-# out otherwise (every variant of the network; three stages, killed and run
-# again), half an hour.
+# minutes more. Arguments go to pytest: `-k tracker`, a file, `-n 4` where
+# there are more cores. Slow are many variants of the network, what measures,
+# fuzzes and kills, and what is run in several processes; `.ci/run` runs both.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # Threads that wait give way to other programs on a busy machine.
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+step() { printf '\n== %s (%s)\n' "$1" "$(date +%T)"; }
+
 bash tools/setup_env.sh
-printf '\n== ruff\n'
+if [ "${1:-}" = --slow ]; then
+  shift
+  step 'slow tests'
+  # Their names as they end; a worker without work takes over from the other.
+  exec .venv/bin/python -m pytest -m slow -vv --dist worksteal "$@"
+fi
+step ruff
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
-printf '\n== types\n'
+step types
 .venv/bin/mypy
-printf '\n== tests\n'
+step tests
 exec .venv/bin/python -m pytest "$@"

@@ -57,7 +57,7 @@ def test_results_are_those_of_the_models_step(network, crops):
     np.testing.assert_allclose(
         result.maps.max((2, 3)).clip(0, 1), result.scores
     )
-    assert [state.hidden.shape for state in states] == [(2, 1, 256)] * 3
+    assert [state.hidden.shape for state in states] == [(2, 1, 64)] * 3
 
 
 def test_a_new_face_beside_a_known_one(network, crops):

@@ -78,9 +78,7 @@ def give_peaks(model: torch.nn.Module) -> None:
 def torch_network(folder: Path, **model) -> TorchNetwork:
     """A tiny network with peaks in its maps; ``weights.pth`` in ``folder``."""
     config = tracker_config(SIZE, tracker=dict(min_score=0.25))
-    backbone = model.pop('backbone', {})
     config.model = tiny_model_cfg(size=SIZE, **model)
-    config.model.backbone = backbone or config.model.backbone
     built = build_model(config.model)
     with torch.no_grad():
         give_peaks(built)
@@ -184,8 +182,8 @@ def test_faces_of_one_batch_do_not_touch(network):
         np.testing.assert_allclose(
             several.keypoints[row], alone.keypoints[0], atol=1e-3
         )
-        # Of constant size: 2 steps, 256 units, for hidden and cell; its own.
-        assert [part.shape for part in after[0]] == [(2, 256)] * 2
+        # Of constant size: 2 steps, 64 units, for hidden and cell; its own.
+        assert [part.shape for part in after[0]] == [(2, 64)] * 2
         assert all(part.base is None for part in after[0])
     for state, old in zip(states, before):
         np.testing.assert_array_equal(state, old)
@@ -271,8 +269,7 @@ def test_a_vgg_of_several_steps_remembers_the_same(tmp_path):
     # twenty pixels, where pooled maxima change places. What the bottleneck
     # of both steps hands on tells.
     config = tracker_config(SIZE)
-    config.model = tiny_model_cfg(size=SIZE)
-    config.model.backbone = dict(type='REDNetVGG')
+    config.model = tiny_model_cfg(size=SIZE, backbone=dict(type='REDNetVGG'))
     weights = tmp_path / 'weights.pth'
     torch.save(
         dict(state_dict=build_model(config.model).state_dict()), weights

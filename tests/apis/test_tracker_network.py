@@ -61,8 +61,8 @@ def test_step_leaves_its_state_as_it_was(tracker):
     tracker.step(frames[2], state)
     again, _ = tracker.step(frames[1], state)
     assert_same([once], [again])
-    # The network's memory of each face: two steps, 256 numbers.
-    assert {face.memory.hidden.shape for face in state.faces} == {(2, 1, 256)}
+    # The network's memory of each face: two steps, 64 numbers.
+    assert {face.memory.hidden.shape for face in state.faces} == {(2, 1, 64)}
 
 
 def test_a_face_goes_on_with_its_own_memory(tracker):

@@ -63,6 +63,7 @@ def train_here(cfg, folder):
     return read(folder)
 
 
+@pytest.mark.slow
 def test_two_processes_train_what_one_does(config, tmp_path):
     one = train_here(config, tmp_path / 'one')
     assert config.train_dataloader.batch_size == 4  # it is not shared yet

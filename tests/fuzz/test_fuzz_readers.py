@@ -13,7 +13,7 @@ from readers import READERS, try_content
 from strategies import contents
 
 # The same inputs in every run, and few: a long run draws others.
-FAST = settings(
+FEW = settings(
     max_examples=12,
     derandomize=True,
     database=None,
@@ -44,12 +44,13 @@ def test_good_content_is_read(places, name):
     assert try_content(READERS[name], root, path, good) == 'read'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', READERS)
 def test_damaged_content_is_read_or_refused(places, name):
     reader = READERS[name]
     root, path, good = places(reader)
 
-    @FAST
+    @FEW
     @given(contents(reader, good))
     def damaged(content):
         try_content(reader, root, path, content)

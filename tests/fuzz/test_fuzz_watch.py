@@ -15,6 +15,8 @@ from readers import Reader, try_content
 
 from data_converters.errors import DataError
 
+pytestmark = pytest.mark.slow
+
 
 def leaves(root, path):
     (root / 'outside.jpg').read_bytes()

@@ -75,8 +75,8 @@ def test_training_is_the_same_in_one_graph():
 @torch.no_grad()
 def test_videos_frame_by_frame_are_the_same_in_two_graphs():
     # One recurrent step, which is half the tracing of two.
-    cfg = tiny_model_cfg(steps=('reg',))
-    cfg['backbone'] = dict(type='REDNetVGG', feedback=None)
+    vgg = dict(type='REDNetVGG', feedback=None)
+    cfg = tiny_model_cfg(steps=('reg',), backbone=vgg)
     model = build_model(cfg).eval()
     track = compiled(model.step)
     state = ours = None

@@ -220,7 +220,7 @@ def test_one_entry_of_the_log_says_it_all(files, entries):
 
 
 def test_encoder_of_a_checkpoint_of_ours(tmp_path):
-    theirs = MODELS.build(tiny_model_cfg(num_subjects=3))
+    theirs = MODELS.build(tiny_model_cfg(num_subjects=3, width=64))
     for value in theirs.state_dict().values():
         value.copy_(torch.rand(value.shape))
     path = str(tmp_path / 'epoch_1.pth')

@@ -110,7 +110,7 @@ def test_side_by_side_is_the_same_as_alone():
 def test_no_state_is_a_state_of_zeros():
     model = warmed(build_model(tiny_model_cfg()))
     frames = clips(2, 1)
-    zeros = torch.zeros(2, 2, 256)  # (K, B, C)
+    zeros = torch.zeros(2, 2, 64)  # (K, B, C)
     nothing = model.unroll(frames, None)[0][-1]
     explicit = model.unroll(frames, RecurrentState(zeros, zeros))[0][-1]
     torch.testing.assert_close(nothing, explicit, rtol=0, atol=0)
@@ -122,8 +122,8 @@ def test_state_size_does_not_grow():
     state = None
     for seed in range(5):
         _, state = model.step(clips(2, 1, seed=seed)[:, 0], state)
-        # K = 2 steps, B = 2 videos, 256 units.
-        assert state.hidden.shape == state.cell.shape == (2, 2, 256)
+        # K = 2 steps, B = 2 videos, 64 units.
+        assert state.hidden.shape == state.cell.shape == (2, 2, 64)
 
 
 @pytest.mark.parametrize('variant', VARIANTS, ids=str)

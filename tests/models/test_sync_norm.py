@@ -191,6 +191,7 @@ def test_without_processes_it_is_torchs(monkeypatch):
     assert torch.equal(norms[0].running_var, norms[1].running_var)
 
 
+@pytest.mark.slow
 def test_evaluation_asks_nobody(two):
     expected = numbers(1, 3, 2, 2) / (1 + 1e-5) ** 0.5
     torch.testing.assert_close(two[0]['alone'], expected)

@@ -17,6 +17,8 @@ from attacks import CONTAINERS, attacks, left_behind, works
 
 from rednet_mm.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def bench(tmp_path_factory):

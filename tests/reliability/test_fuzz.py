@@ -12,6 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / 'tools' / 'reliability'))
 
 from fuzz import Count, as_rows, run_job
 
+pytestmark = pytest.mark.slow
+
 JOB = dict(reader='a b', way='drawn')
 
 

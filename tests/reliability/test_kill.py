@@ -30,6 +30,8 @@ from wholeness import (  # noqa: E402
 
 from rednet_mm.apis import VideoWriter  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
@@ -206,15 +208,16 @@ def test_work_that_hangs_is_ended(tmp_path):
         run(job, tmp_path / 'out', 0.2)
 
 
-@pytest.mark.slow
 def test_the_tool(tmp_path):
     command = [sys.executable, str(ROOT / 'tools' / 'reliability' / 'kill.py')]
     done = subprocess.run(
-        [*command, '--work-dir', str(tmp_path), '--times', '1'],
+        [
+            *(*command, '--work-dir', str(tmp_path), '--times', '1'),
+            *('--only', 'clips', 'conversion'),
+        ],
         capture_output=True,
         text=True,
-        timeout=1800,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     found = read_rows(str(tmp_path / 'reliability' / 'kill.json'))
-    assert [(row.injected, row.lost) for row in found.rows] == [(1, 0)] * 5
+    assert [(row.injected, row.lost) for row in found.rows] == [(1, 0)] * 2

@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / 'tools' / 'reliability'))
 import table
 from rows import Row, read_rows, write_rows
 
+pytestmark = pytest.mark.slow
+
 
 def run_table(monkeypatch, work, out) -> int:
     monkeypatch.setattr(sys, 'argv', ['x', str(work), '--out', str(out)])
