@@ -1,10 +1,13 @@
 """RED-Net, ResNet-152, 256x256, stills of AFLW: a plain MMPose model.
 
 The recurrence over the steps alone, with MMPose's own data set, metric
-(a share, not in %) and flip test; it starts from ImageNet's weights.
+(a share, not in %) and flip test; it starts from ImageNet's weights. The
+keypoints are MMPose's 19, AFLW's 21 without the ears.
 
-Data: AFLW's images in data/aflw/images and MMPose's annotation files of
-      19 points in data/aflw/annotations
+MMPose's own annotation files hold these 19 (and another split): for them
+leave aflw_to_19 out of the pipelines and name the files and data_prefix.
+
+Data: python data_converters/convert_aflw.py SRC data/aflw
 Paper: sections 3.2, 4.2 and 5.1.
 """
 
@@ -72,7 +75,20 @@ dataset_type = 'StillAFLWDataset'
 data_mode = 'topdown'
 data_root = 'data/aflw/'
 
+aflw_to_19 = dict(
+    type='FaceKeypointConverter',
+    num_source_keypoints=21,
+    num_keypoints=19,
+    # Without 12 and 16, the ears.
+    mapping=[
+        *[(i, i) for i in range(12)],
+        *[(13, 12), (14, 13), (15, 14)],
+        *[(17, 15), (18, 16), (19, 17), (20, 18)],
+    ],
+)
+
 train_pipeline = [
+    aflw_to_19,
     dict(type='LoadImage'),
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='RandomFlip', direction='horizontal'),
@@ -91,6 +107,7 @@ train_pipeline = [
     dict(type='PackPoseInputs'),
 ]
 val_pipeline = [
+    aflw_to_19,
     dict(type='LoadImage'),
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
@@ -105,8 +122,8 @@ train_dataloader = dict(
         type=dataset_type,
         data_root=data_root,
         data_mode=data_mode,
-        ann_file='annotations/face_landmarks_aflw_train.json',
-        data_prefix=dict(img='images/'),
+        ann_file='annotations/aflw_train.json',
+        data_prefix=dict(img=''),
         pipeline=train_pipeline,
     ),
 )
@@ -119,8 +136,8 @@ val_dataloader = dict(
         type=dataset_type,
         data_root=data_root,
         data_mode=data_mode,
-        ann_file='annotations/face_landmarks_aflw_test.json',
-        data_prefix=dict(img='images/'),
+        ann_file='annotations/aflw_test.json',
+        data_prefix=dict(img=''),
         test_mode=True,
         pipeline=val_pipeline,
     ),

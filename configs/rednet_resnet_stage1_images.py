@@ -74,7 +74,8 @@ data_mode = 'topdown'
 # The seven detected landmarks among AFLW's 21 and iBUG's 68. What is not
 # annotated is not supervised.
 aflw_to_68 = dict(
-    type='KeypointConverter',
+    type='FaceKeypointConverter',
+    num_source_keypoints=21,
     num_keypoints=68,
     mapping=[
         (6, 36),

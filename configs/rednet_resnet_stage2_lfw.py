@@ -75,7 +75,8 @@ data_mode = 'topdown'
 # LFW's seven landmarks among iBUG's 68. What is not annotated is not
 # supervised.
 lfw_to_68 = dict(
-    type='KeypointConverter',
+    type='FaceKeypointConverter',
+    num_source_keypoints=7,
     num_keypoints=68,
     mapping=[
         (0, 36),
@@ -89,7 +90,8 @@ lfw_to_68 = dict(
 )
 # And those among AFLW's 21, to test on.
 aflw_to_68 = dict(
-    type='KeypointConverter',
+    type='FaceKeypointConverter',
+    num_source_keypoints=21,
     num_keypoints=68,
     mapping=[
         (6, 36),

@@ -141,9 +141,9 @@ def convert(
             lie in it directly belong to the person they are named after,
             ``Name_0001.jpg``.
         dst: The folder to fill; it may exist.
-        marks: The list, or the folder of ``.pts`` files. None means
-            ``src/lfw_ffd_ann.txt`` or, where that does not exist, ``.pts``
-            files beside the images.
+        marks: The list, or the folder of ``.pts`` files, here or in
+            ``src``. None means ``src/lfw_ffd_ann.txt`` or, where that does
+            not exist, ``.pts`` files beside the images.
         marks_form: One of ``MARKS_FORMS``; None means that it is found out
             from the file.
         base: Coordinate of the first pixel's centre in the marks; None
@@ -167,6 +167,8 @@ def convert(
     if marks is None:
         marks = src / _LIST if (src / _LIST).is_file() else src
     marks = Path(marks)
+    if not marks.exists():
+        marks = src / marks
     if not marks.exists():
         raise DataError(
             f'{marks}: no such file; name the list of marks, or the folder '
@@ -494,8 +496,9 @@ def main() -> None:
         '--marks',
         type=Path,
         metavar='PATH',
-        help=f'list of marks, or folder of .pts files (default: SRC/{_LIST} '
-        'if it is there, otherwise .pts files beside the images)',
+        help='list of marks, or folder of .pts files, by its path or in SRC '
+        f'(default: SRC/{_LIST} if it is there, otherwise .pts files beside '
+        'the images)',
     )
     parser.add_argument(
         '--marks-form',

@@ -6,6 +6,8 @@ python tools/train_stages.py configs/rednet_resnet_300vw.py [options]
 import argparse
 import os.path as osp
 
+from mmengine.config import DictAction
+
 from rednet_mm.engine.launch import one_sentence_errors
 from rednet_mm.engine.scaling import read_scale
 from rednet_mm.engine.stages import (
@@ -36,6 +38,14 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         '--gpus', type=int, default=0, help='how many GPUs; 0: one process'
     )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        help='settings to override, key=value, in the stages that have the '
+        'part they are of',
+    )
     return parser.parse_known_args()
 
 
@@ -43,7 +53,7 @@ def main() -> None:
     args, options = parse_args()
     with one_sentence_errors('interrupted; the same command goes on'):
         scale = read_scale(args.scale) if args.scale else None
-        stages = read_stages(args.config, scale)
+        stages = read_stages(args.config, scale, args.cfg_options)
         checkpoint = None
         for number, stage in enumerate(stages, 1):
             name = osp.splitext(osp.basename(stage.path))[0]
@@ -53,6 +63,8 @@ def main() -> None:
                 print(f'{head}: trained already', flush=True)
             else:
                 print(f'{head}, from {checkpoint or "its own start"}')
+                for key in stage.options:
+                    print(f'   with {key}={args.cfg_options[key]}')
                 print(f'   into {work_dir}', flush=True)
             checkpoint = train_stage(
                 stage, work_dir, checkpoint, args.gpus, options

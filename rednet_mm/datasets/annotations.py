@@ -1,12 +1,18 @@
 """What an annotation file from elsewhere may hold, and what it may not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 from mmengine.dataset import BaseDataset
+from mmpose.datasets.transforms import PackPoseInputs
 
+from rednet_mm.datasets.transforms.face_keypoint_converter import (
+    first_converter,
+    taken,
+    takes,
+)
 from rednet_mm.errors import UserError
 from rednet_mm.untrusted import leaves_folder
 
@@ -59,6 +65,34 @@ def check_name(name: object, path: str) -> None:
         )
 
 
+def check_keypoints(
+    info: dict, pipeline: Sequence[Any], number: int, path: str
+) -> None:
+    """See that a pipeline takes as many keypoints as a face has.
+
+    Args:
+        info (dict): MMPose's fields of the face, before the pipeline.
+        pipeline (Sequence): All transforms that it goes through; the first
+            :class:`KeypointConverter` says what is taken.
+        number (int): What is taken where there is none: keypoints of the
+            data set's metainfo.
+        path (str): The annotation file, for the message.
+
+    Raises:
+        UserError: if it has another number.
+    """
+    converter = first_converter(pipeline)
+    found = info['keypoints'].shape[1]
+    expected = str(number) if converter is None else taken(converter)
+    fits = found == number if converter is None else takes(converter, found)
+    if info['keypoints'].shape != (1, found, 2) or not fits:
+        raise UserError(
+            f'{path}: a face in {info["img_path"]} has {found} keypoints '
+            f'where the pipeline takes {expected}; name the data set that '
+            'belongs to it'
+        )
+
+
 class CheckedAnnotations(BaseDataset):
     """A data set of MMPose whose file may come from elsewhere.
 
@@ -95,21 +129,20 @@ class CheckedAnnotations(BaseDataset):
         """MMPose's fields of one face; None for one that is left out.
 
         Raises:
-            UserError: if its numbers are not as many as the config says, not
-                finite, or its box is empty.
+            UserError: if its keypoints are of another number than the
+                pipeline takes, numbers are not finite, or its box is empty.
         """
         name = raw_data_info['raw_img_info']['file_name']
         check_name(name, self.ann_file)
         info: Optional[dict] = super().parse_data_info(raw_data_info)
         if info is None:
             return None
-        number = len(self.metainfo['keypoint_id2name'])
-        if info['keypoints'].shape != (1, number, 2):
-            raise UserError(
-                f'{self.ann_file}: a face in {name} has '
-                f'{info["keypoints"].shape[1]} marks where the config says '
-                f'{number}; name the data set that belongs to it'
-            )
+        steps = self.pipeline.transforms
+        # Items of a part go on into the pipeline of the whole, which may
+        # convert them: that data set checks its parts.
+        if any(isinstance(step, PackPoseInputs) for step in steps):
+            number = len(self._metainfo['keypoint_id2name'])
+            check_keypoints(info, steps, number, self.ann_file)
         corners = np.asarray(info['bbox'], float).reshape(-1, 2, 2)
         finite = np.isfinite(corners).all()
         if not finite or (corners[:, 1] <= corners[:, 0]).any():

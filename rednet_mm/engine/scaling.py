@@ -46,6 +46,7 @@ from rednet_mm.errors import UserError
 
 from .launch import existing_config
 
+CONVERTERS = ('FaceKeypointConverter', 'KeypointConverter')
 DATA_KINDS = ('images', 'identities', 'frames', 'clips')
 FIELDS = (
     'depth',
@@ -184,7 +185,7 @@ def _set_data(cfg: Config, data: Mapping[str, Any]) -> None:
     if 'train' in data:
         # Data of a scale has 68 points: there is nothing to convert.
         train, test = (
-            [step for step in pipeline if step.type != 'KeypointConverter']
+            [step for step in pipeline if step.type not in CONVERTERS]
             for pipeline in (cfg.train_pipeline, cfg.val_pipeline)
         )
         cfg.dataset_type = data['train']['type']

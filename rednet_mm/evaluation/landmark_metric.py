@@ -97,7 +97,7 @@ class FaceLandmarkMetric(BaseMetric):
     def protocol(self, records: LandmarkRecords) -> Protocol:
         """How the records are measured."""
         number = records.truth.shape[1]
-        points = points_name(self.points or records.points, number)
+        points = points_name(self.points or records.measurable(), number)
         if self.points and set(records.points) < set(self.points):
             points = points_name(records.points, number)
         settings = dict(self._settings, points=points)

@@ -14,7 +14,7 @@ from typing import Any, Optional
 import numpy as np
 
 from rednet_mm.errors import UserError
-from rednet_mm.landmarks import POINT_SETS
+from rednet_mm.landmarks import POINT_SETS, SEVEN_OF_68
 
 # Truth of two systems may differ by this much: rounding, not other data.
 SAME_TRUTH = 0.05  # pixels
@@ -92,6 +92,17 @@ class LandmarkRecords:
     def is_video(self) -> bool:
         """Whether any track has more than one frame."""
         return len(np.unique(self.tracks)) < len(self)
+
+    def measurable(self) -> tuple[int, ...]:
+        """The predicted points, or the 7 of them where only 7 are annotated.
+
+        Data of seven points beside a network of 68: what has no truth
+        anywhere is not called measured.
+        """
+        annotated = set(np.flatnonzero(self.visible.any(0)).tolist())
+        if self.visible.shape[1] == 68 and annotated <= set(SEVEN_OF_68):
+            return tuple(p for p in self.points if p in SEVEN_OF_68)
+        return self.points
 
     def select(self, rows: np.ndarray) -> 'LandmarkRecords':
         """Some of the rows, in the order that is asked for.
@@ -191,6 +202,7 @@ def sample_row(sample: Mapping[str, Any]) -> dict[str, Any]:
     seen = (seen[..., 0] if seen.ndim == 3 else seen)[0] > 0
     found = sample['pred_instances']
     prediction = np.asarray(found['keypoints'])[0]
+    truth, seen = among_68(truth, seen, len(prediction))
     path = str(sample.get('img_path') or sample.get('img_id', ''))
     scores = found.get('keypoint_scores')
     return dict(
@@ -211,6 +223,27 @@ def sample_row(sample: Mapping[str, Any]) -> dict[str, Any]:
         box_size=sample.get('box_size'),
         reinit=bool(sample.get('reinit', False)),
     )
+
+
+def among_68(
+    truth: np.ndarray, seen: np.ndarray, predicted: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The seven annotated keypoints among 68, where 68 are predicted.
+
+    Args:
+        truth (np.ndarray): (M, 2).
+        seen (np.ndarray): (M,), true where a keypoint is annotated.
+        predicted (int): K.
+
+    Returns:
+        tuple: Both for 68 keypoints, the others not annotated; unchanged
+        unless M is 7 and K 68.
+    """
+    if len(truth) != len(SEVEN_OF_68) or predicted != 68:
+        return truth, seen
+    all_truth, all_seen = np.zeros((68, 2), truth.dtype), np.zeros(68, bool)
+    all_truth[list(SEVEN_OF_68)], all_seen[list(SEVEN_OF_68)] = truth, seen
+    return all_truth, all_seen
 
 
 def predicted_points(

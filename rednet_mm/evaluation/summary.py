@@ -214,6 +214,7 @@ class _Measured:
         """Mean over frames by every norm and set of points that there is."""
         number = self.records.truth.shape[1]
         sets = POINT_SETS if number == 68 else {'all': tuple(range(number))}
+        measurable = set(self.records.measurable())
         found = {}
         for norm in NORMS:
             eyes = norm not in ('box', 'box_size')
@@ -222,7 +223,7 @@ class _Measured:
             if norm == 'box_size' and np.isnan(self.records.box_sizes).any():
                 continue
             for name, points in sets.items():
-                if set(points) <= set(self.records.points):
+                if set(points) <= measurable:
                     errors = self.errors(norm, points)
                     known = errors[np.isfinite(errors)]
                     found[norm, name] = (

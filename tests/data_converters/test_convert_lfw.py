@@ -303,3 +303,9 @@ def test_real_faces(shared, tmp_path, load):
     places = keypoints(data['annotations'][0])[:, :2]
     assert places[0].tolist() == [94, 112]
     assert places[4].tolist() == [119.5, 138]
+
+
+def test_list_is_looked_for_in_the_source_too(lfw, load):
+    (lfw.src / 'seven.txt').write_text(LFW_GOOD)
+    written = convert(lfw.src, lfw.dst, marks='seven.txt')
+    assert len(load(written['train'])['annotations']) == 2

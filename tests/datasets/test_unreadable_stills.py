@@ -143,9 +143,9 @@ def test_nothing_readable_is_one_sentence(root, log, kind):
 
 
 def test_fault_of_a_transform_is_not_taken_for_a_bad_image(root, log):
-    # There is no mark 99.
+    # The target has no keypoint 99.
     failing = dict(
-        type='KeypointConverter', num_keypoints=68, mapping=[(99, 0)]
+        type='KeypointConverter', num_keypoints=68, mapping=[(0, 99)]
     )
     pipeline = [failing, *PIPELINE]
     for test_mode in (False, True):

@@ -17,7 +17,9 @@ class CombinedClipDataset(ConcatDataset):
     like one data set.
 
     Args:
-        datasets (Sequence[dict]): Configs of the parts, without pipeline.
+        datasets (Sequence[dict]): Configs of the parts. A pipeline of one,
+            a converter of its keypoints for instance, comes before that of
+            all.
         pipeline (Sequence[dict]): The pipeline of all parts.
         test_mode (bool): Of all parts. Defaults to False.
 
@@ -37,7 +39,11 @@ class CombinedClipDataset(ConcatDataset):
         self.test_mode = test_mode
         parts = [
             DATASETS.build(
-                dict(part, pipeline=list(pipeline), test_mode=test_mode)
+                dict(
+                    part,
+                    pipeline=[*part.get('pipeline', ()), *pipeline],
+                    test_mode=test_mode,
+                )
             )
             for part in datasets
         ]

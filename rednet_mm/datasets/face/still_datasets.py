@@ -6,9 +6,13 @@ from typing import Any
 from mmengine.dataset import BaseDataset
 from mmpose.datasets import CombinedDataset
 from mmpose.datasets.datasets.face import AFLWDataset, Face300WDataset
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 
-from rednet_mm.datasets.annotations import CheckedAnnotations
+from rednet_mm.datasets.annotations import (
+    CheckedAnnotations,
+    check_keypoints,
+)
 from rednet_mm.datasets.metainfo import FACE_68
 from rednet_mm.datasets.unreadable import (
     TRIES,
@@ -94,7 +98,25 @@ class CombinedStillDataset(GoRoundUnreadable, CombinedDataset):
     METAINFO: dict = FACE_68
 
     def __init__(self, metainfo: dict = FACE_68, **kwargs: Any) -> None:
+        # MMPose's wrapper has no metainfo yet when it reads its parts.
+        parsed = parse_pose_metainfo(dict(metainfo))
+        self._number = len(parsed['keypoint_id2name'])
         super().__init__(metainfo=metainfo, **kwargs)
 
     def _parts(self) -> list[BaseDataset]:
         return self.datasets
+
+    def full_init(self) -> None:
+        """Read the parts and see that the pipelines take their keypoints.
+
+        Raises:
+            UserError: if a part has faces of another number of keypoints.
+        """
+        if self._fully_initialized:
+            return
+        super().full_init()
+        for part in self.datasets:
+            steps = [*part.pipeline.transforms, *self.pipeline.transforms]
+            for place in range(len(part)):
+                info = BaseDataset.get_data_info(part, place)
+                check_keypoints(info, steps, self._number, part.ann_file)
