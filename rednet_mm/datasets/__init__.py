@@ -10,6 +10,7 @@ from .face import (
 from .samplers import SubjectBatchSampler, VideoBatchSampler
 from .transforms import (
     ClipFromImage,
+    DegradeClip,
     FaceKeypointConverter,
     LoadVideoFrame,
     ShiftScaleBox,
@@ -19,6 +20,7 @@ __all__ = [
     'ClipFromImage',
     'CombinedClipDataset',
     'CombinedStillDataset',
+    'DegradeClip',
     'FaceKeypointConverter',
     'LoadVideoFrame',
     'ShiftScaleBox',
