@@ -116,6 +116,11 @@ def load_pretrained(
         for name in found.loaded
         if _first(name) not in broken
     }
+    chosen.update(
+        (name, weights[name])
+        for name in net.optional_buffers
+        if name in weights
+    )
     check_values(checkpoint, weights, chosen)
     net.load_state_dict(chosen, strict=False)
     own = net.state_dict()

@@ -24,7 +24,11 @@ class StepBatchNorm2d(nn.Module):
 
     Args:
         num_features (int): Channels C.
-        num_steps (int): Recurrent steps K. Defaults to 1.
+        num_steps (int): Recurrent steps with statistics of their own: those
+            from ``first_step`` on at which the layer is called. A later step
+            uses the last set. Defaults to 1.
+        first_step (int): The first step at which the layer is called, counted
+            from 0. Defaults to 0.
         eps (float): Added to the variance. Defaults to 1e-5.
         momentum (float): Share of a batch in the running statistics.
             Defaults to 0.1.
@@ -46,22 +50,26 @@ class StepBatchNorm2d(nn.Module):
         eps: float = 1e-5,
         momentum: float = 0.1,
         sync: bool = False,
+        first_step: int = 0,
     ) -> None:
         super().__init__()
         self.num_features = num_features
-        self.num_steps = num_steps
         self.eps = eps
         self.momentum = momentum
         self.sync = sync
         self.step = 0
         self.weight = nn.Parameter(torch.ones(num_features))
         self.bias = nn.Parameter(torch.zeros(num_features))
-        self.register_buffer(
-            'running_mean', torch.zeros(num_steps, num_features)
-        )
-        self.register_buffer(
-            'running_var', torch.ones(num_steps, num_features)
-        )
+        self.keep_steps(num_steps, first_step)
+
+    def keep_steps(self, num_steps: int, first_step: int = 0) -> None:
+        """Start new statistics, for the steps that the layer will see."""
+        self.num_steps = num_steps
+        self.first_step = first_step
+        shape = (num_steps, self.num_features)
+        zeros, ones = self.weight.new_zeros(shape), self.weight.new_ones(shape)
+        self.register_buffer('running_mean', zeros)
+        self.register_buffer('running_var', ones)
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise ``input`` (N, C, H, W) with the chosen step's figures."""
@@ -106,4 +114,5 @@ def set_step(norms: Iterable[StepBatchNorm2d], step: int) -> None:
     Layers with a single set of statistics keep it whatever the step.
     """
     for norm in norms:
-        norm.step = min(step, norm.num_steps - 1)
+        own = max(step - norm.first_step, 0)
+        norm.step = min(own, norm.num_steps - 1)
