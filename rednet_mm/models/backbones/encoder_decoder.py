@@ -37,7 +37,7 @@ class RecurrentEncoderDecoder(BaseBackbone):
     stem_conv: str
     stem_norm: str
     # First names of the encoder's parameters, as in torchvision.
-    encoder: tuple[str, ...]
+    encoder_names: tuple[str, ...]
     # Whose weights the encoder takes.
     torchvision_name: str
     # Pixels of the response map (half the input) to one of the first stage.
@@ -239,9 +239,9 @@ class RecurrentEncoderDecoder(BaseBackbone):
         """Make room for what a file adds in place of an empty map.
 
         In an earlier layout the feedback unit ran on an empty map too. What
-        it gave was the same for every frame, and the rest of such a network was
-        trained with it, so it is kept: worked out here of a file in
-        that layout, where the stem has statistics of several steps. (With
+        it gave was the same for every frame, and the rest of such a network
+        was trained with it, so it is kept: worked out here, of a file in that
+        layout, where the stem has statistics of several steps. (With
         ``norm_per_step=False`` a file does not tell its layout, and counts
         as a new one.)
         """

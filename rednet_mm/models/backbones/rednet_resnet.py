@@ -107,7 +107,7 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
 
     stem_conv = 'conv1'
     stem_norm = 'bn1'
-    encoder = ('conv1', 'bn1', 'layer1', 'layer2', 'layer3', 'layer4')
+    encoder_names = ('conv1', 'bn1', 'layer1', 'layer2', 'layer3', 'layer4')
     response_stride = 2
 
     def __init__(

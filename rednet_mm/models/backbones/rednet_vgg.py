@@ -123,7 +123,7 @@ class REDNetVGG(RecurrentEncoderDecoder):
 
     stem_conv = 'features.0'
     stem_norm = 'features.1'
-    encoder = ('features',)
+    encoder_names = ('features',)
     torchvision_name = 'vgg16_bn'
     response_stride = 1
 

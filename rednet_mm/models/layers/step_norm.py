@@ -108,6 +108,45 @@ class StepBatchNorm2d(nn.Module):
         )
 
 
+class StepBatchNormAct2d(StepBatchNorm2d):
+    """As timm's ``BatchNormAct2d``: what follows a norm is a part of it."""
+
+    act: nn.Module
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W), normalised and activated."""
+        return self.act(super().forward(input))
+
+
+def convert_norms(module: nn.Module, num_steps: int, sync: bool) -> None:
+    """Put norms with statistics of each step in place of a network's own.
+
+    Weights, statistics and the names of both stay; what comes after timm's
+    norms too.
+
+    Args:
+        module (nn.Module): All batch norms below it are replaced.
+        num_steps (int): Recurrent steps K.
+        sync (bool): As for :class:`StepBatchNorm2d`.
+    """
+    for name, child in module.named_children():
+        if not isinstance(child, nn.BatchNorm2d):
+            convert_norms(child, num_steps, sync)
+            continue
+        kind = StepBatchNormAct2d if hasattr(child, 'act') else StepBatchNorm2d
+        norm = kind(
+            child.num_features,
+            num_steps,
+            child.eps,
+            0.1 if child.momentum is None else child.momentum,
+            sync,
+        )
+        norm.load_state_dict(child.state_dict())
+        if isinstance(norm, StepBatchNormAct2d):
+            norm.act = nn.Sequential(child.drop, child.act)
+        setattr(module, name, norm)
+
+
 def set_step(norms: Iterable[StepBatchNorm2d], step: int) -> None:
     """Make ``norms`` use the running statistics of ``step``.
 
