@@ -95,5 +95,8 @@ setup(
     ],
     # tools/export_onnx.py needs both, and the shipped model runs about twice
     # as fast with them; to run what was exported, onnxruntime.
-    extras_require=dict(onnx=['onnx>=1.12', 'onnxruntime>=1.12']),
+    extras_require=dict(
+        onnx=['onnx>=1.12', 'onnxruntime>=1.12'],
+        timm=['timm>=1.0'],
+    ),
 )

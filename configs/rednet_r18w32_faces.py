@@ -55,7 +55,14 @@ model = dict(
         bgr_to_rgb=True,
     ),
     backbone=dict(type='REDNetResNet', depth=18, base_channels=32),
-    neck=dict(type='TemporalRecurrentNeck', in_channels=256, recurrent=False),
+    # These weights were trained with a code of 256 channels, twice what the
+    # pose code has; a new network needs no hidden_channels.
+    neck=dict(
+        type='TemporalRecurrentNeck',
+        in_channels=256,
+        hidden_channels=256,
+        recurrent=False,
+    ),
     head=dict(
         type='REDNetHead',
         in_channels=128,

@@ -50,7 +50,13 @@ model = dict(
         bgr_to_rgb=True,
     ),
     backbone=dict(type='REDNetResNet', depth=152, feedback='stem'),
-    neck=dict(type='TemporalRecurrentNeck', in_channels=2048, recurrent=False),
+    # As the clips' network, which goes on with these weights.
+    neck=dict(
+        type='TemporalRecurrentNeck',
+        in_channels=2048,
+        hidden_channels=256,
+        recurrent=False,
+    ),
     head=dict(
         type='REDNetHead',
         in_channels=128,

@@ -305,7 +305,8 @@ def in_modules(name: str, modules: Iterable[str]) -> bool:
 def compare(network: nn.Module, weights: Mapping[str, Tensor]) -> Comparison:
     """Which of the weights a network can take, by names and shapes.
 
-    Counters of batches are left out: mmengine and torch do without them.
+    Counters of batches are left out: mmengine and torch do without them. So
+    are a module's ``optional_buffers``: it takes and drops them by itself.
 
     Args:
         network (nn.Module): Not changed.
@@ -316,12 +317,17 @@ def compare(network: nn.Module, weights: Mapping[str, Tensor]) -> Comparison:
         for name, module in network.named_modules()
         if hasattr(module, 'stem_conv')
     }
+    optional = {
+        f'{name}.{buffer}'.lstrip('.')
+        for name, module in network.named_modules()
+        for buffer in getattr(module, 'optional_buffers', ())
+    }
     kinds: dict[str, list[str]] = {
         kind: [] for kind in Comparison.__dataclass_fields__
     }
     own = network.state_dict()
     for name, value in own.items():
-        if name.endswith('num_batches_tracked'):
+        if name.endswith('num_batches_tracked') or name in optional:
             continue
         if name not in weights:
             kinds['missing'].append(name)
@@ -346,7 +352,9 @@ def compare(network: nn.Module, weights: Mapping[str, Tensor]) -> Comparison:
     kinds['unused'] = [
         name
         for name in weights
-        if name not in own and not name.endswith('num_batches_tracked')
+        if name not in own
+        and name not in optional
+        and not name.endswith('num_batches_tracked')
     ]
     return Comparison(**{kind: tuple(names) for kind, names in kinds.items()})
 
@@ -358,6 +366,16 @@ def _lacks_channels(theirs: torch.Size, ours: torch.Size) -> bool:
         and theirs[1] < ours[1]
         and (theirs[0], theirs[2:]) == (ours[0], ours[2:])
     )
+
+
+def _behind(name: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a module by the names that it knows."""
+    prefix = f'{name}.'
+    return {
+        key.removeprefix(prefix): value
+        for key, value in weights.items()
+        if key.startswith(prefix)
+    }
 
 
 # For what a checkpoint may be used, and what to do where it does not fit.
@@ -414,6 +432,9 @@ def check_weights(
     Raises:
         UserError: if they do not fit, or are no numbers.
     """
+    for name, module in network.named_modules():
+        if hasattr(module, 'check_weights'):
+            module.check_weights(_behind(name, weights), path)
     found = compare(network, weights)
     known = found.loaded + found.resized + found.unfit
     check_names(path, known, weights, found.own)

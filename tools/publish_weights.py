@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.runner import load_state_dict
 from mmpose.apis import init_model
 from torch import Tensor, nn
 
@@ -32,19 +33,14 @@ from rednet_mm.tensor_files import SUFFIX, write_safetensors
 TRAINING_ONLY = ('identity_head.',)
 
 
-def smaller(model: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What the model needs at test time, kernels in half precision.
-
-    Args:
-        model (nn.Module): That the weights fit.
-        weights (dict[str, Tensor]): Of a checkpoint.
-    """
+def smaller(model: nn.Module) -> dict[str, Tensor]:
+    """What a model needs at test time, kernels in half precision."""
     kernels = {
         name for name, value in model.named_parameters() if value.dim() > 1
     }
     return {
-        name: weights[name].half() if name in kernels else weights[name]
-        for name in model.state_dict()
+        name: value.half() if name in kernels else value
+        for name, value in model.state_dict().items()
         if not name.startswith(TRAINING_ONLY)
     }
 
@@ -64,6 +60,8 @@ def publish(config: str, checkpoint: str, out: str) -> None:
     loaded = read_checkpoint(checkpoint)
     weights = weights_in(loaded)
     check_weights(model, weights, checkpoint, 'test')
+    # A checkpoint in an earlier layout is written in today's.
+    load_state_dict(model, weights)
     meta = loaded.get('meta', {})
     # What was noted of the run; before 0.1.0 in the config alone.
     trained = Config.fromstring(meta['cfg'], '.py') if 'cfg' in meta else {}
@@ -72,11 +70,11 @@ def publish(config: str, checkpoint: str, out: str) -> None:
         config=Path(config).name,
         epoch=meta.get('epoch'),
         seed=meta.get('seed'),
-        run=dict(run),
+        run=dict(run or meta.get('run', {})),
         use='research only, as the data; see the model card',
         metainfo=FACE_68,
     )
-    write_safetensors(out, smaller(model, weights), about)
+    write_safetensors(out, smaller(model), about)
 
 
 def main() -> None:

@@ -49,7 +49,13 @@ model = dict(
         feedback='stem',
         init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet152'),
     ),
-    neck=dict(type='TemporalRecurrentNeck', in_channels=2048, recurrent=False),
+    # As the clips' network, which goes on with these weights.
+    neck=dict(
+        type='TemporalRecurrentNeck',
+        in_channels=2048,
+        hidden_channels=256,
+        recurrent=False,
+    ),
     head=dict(
         type='REDNetHead',
         in_channels=128,

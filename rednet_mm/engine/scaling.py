@@ -158,6 +158,8 @@ def _set_width(cfg: Config, widths: Mapping[str, int]) -> None:
         parts.append(model.head)
     for part in filter(None, parts):
         part.in_channels = part.in_channels * widths[kind] // 64
+    if parts[0] and 'hidden_channels' in parts[0]:
+        parts[0].hidden_channels = min(256, parts[0].in_channels // 2)
 
 
 def _set_size(cfg: Config, size: int, sigma: Optional[float]) -> None:

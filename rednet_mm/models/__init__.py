@@ -1,6 +1,12 @@
 """Network modules, registered in MMPose's ``MODELS``."""
 
-from .backbones import REDNetResNet, REDNetVGG
+from .backbones import (
+    BackboneEncoder,
+    REDNetEncoderDecoder,
+    REDNetResNet,
+    REDNetVGG,
+    TimmEncoder,
+)
 from .data_preprocessor import ClipDataPreprocessor
 from .heads import IdentityHead, REDNetHead
 from .losses import ResponseMapBCELoss, ResponseMapL2Loss
@@ -8,6 +14,9 @@ from .necks import TemporalRecurrentNeck
 from .pose_estimator import RecurrentPoseEstimator
 
 __all__ = [
+    'BackboneEncoder',
+    'REDNetEncoderDecoder',
+    'TimmEncoder',
     'ClipDataPreprocessor',
     'IdentityHead',
     'REDNetHead',

@@ -103,6 +103,7 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
         if steps == 1 and init_from == 'zeros':
             # No map ever comes in, so there is nothing to bring it in.
             backbone = dict(backbone, feedback=None)
+        backbone = dict(backbone, starts_empty=init_from == 'zeros')
         backbones = [_with_steps(backbone, steps, 'backbone')]
         necks = [None if neck is None else _with_steps(neck, steps, 'neck')]
         if cascade:
@@ -441,7 +442,8 @@ def _cascade(
     backbone: dict, neck: Optional[dict], steps: int, init_from: str
 ) -> tuple[list[dict], list[Optional[dict]]]:
     """Configs of one network a step, each of which takes a single step."""
-    backbones = [dict(copy.deepcopy(backbone), num_steps=1)] * steps
+    later = dict(copy.deepcopy(backbone), num_steps=1, starts_empty=False)
+    backbones = [later] * steps
     if init_from == 'zeros' and backbone.get('feedback', 'stem') == 'stem':
         # The first network never sees a map: it has no unit to bring one in.
         backbones[0] = dict(backbones[0], feedback=None)

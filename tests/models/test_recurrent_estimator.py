@@ -296,7 +296,7 @@ def test_steps_are_counted_by_the_head(part):
     for each in ('backbone', 'neck'):
         cfg[each].pop('num_steps')
     # Left out, the number is the head's: statistics for three steps.
-    assert len(build_model(cfg).backbone.bn1.running_mean) == 3
+    assert build_model(cfg).backbone.layer2[0].bn1.num_steps == 3
     cfg[part]['num_steps'] = 2
     with pytest.raises(ValueError, match=f'{part}.num_steps'):
         build_model(cfg)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from rednet_mm.errors import UserError
 from rednet_mm.models import IdentityHead, TemporalRecurrentNeck
 
 
@@ -95,3 +96,47 @@ def test_unknown_subject_number_is_named():
     head = IdentityHead(2, num_subjects=4, embed_channels=2)
     with pytest.raises(ValueError, match='a.jpg.*num_subjects'):
         head.loss([torch.ones(1, 2, 1, 1)], [Sample(4)])
+
+
+@torch.no_grad()
+def test_a_channel_without_a_maximum_receives_nothing():
+    flat = code()
+    flat[0, 2] = 0
+    out, _, (hidden, _) = neck()(flat)
+    assert hidden.abs().min() > 0
+    assert not out[0, 2].any()
+    assert out[0, 3, 1, 0] == 3 + hidden[0, 1]
+
+
+@pytest.mark.parametrize(
+    'settings, hidden, pair',
+    [
+        # The code is as wide as the pose half, at most 256.
+        (dict(in_channels=128), 64, False),
+        (dict(in_channels=512), 256, False),
+        (dict(in_channels=1024), 256, True),
+        (dict(in_channels=128, hidden_channels=32), 32, True),
+        # No recurrence, no detour, unless it is asked for.
+        (dict(in_channels=1024, recurrent=False), None, False),
+        (
+            dict(in_channels=128, recurrent=False, hidden_channels=256),
+            None,
+            True,
+        ),
+    ],
+)
+def test_width_of_the_code(settings, hidden, pair):
+    module = TemporalRecurrentNeck(**settings)
+    assert (module.lstm and module.lstm.hidden_size) == hidden
+    assert isinstance(module.reduce, torch.nn.Identity) is not pair
+    assert isinstance(module.expand, torch.nn.Identity) is not pair
+
+
+def test_a_file_of_another_width_names_the_setting():
+    wide = TemporalRecurrentNeck(128, hidden_channels=256).state_dict()
+    for settings in (dict(), dict(recurrent=False), dict(hidden_channels=32)):
+        with pytest.raises(UserError, match='neck.hidden_channels=256'):
+            TemporalRecurrentNeck(128, **settings).check_weights(wide, 'a.pth')
+    for settings in (dict(), dict(recurrent=False)):
+        same = TemporalRecurrentNeck(128, hidden_channels=256, **settings)
+        same.check_weights(wide, 'a.pth')

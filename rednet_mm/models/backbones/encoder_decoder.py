@@ -1,6 +1,8 @@
 """What the encoder-decoders have in common: the response map's way in."""
 
+import copy
 from abc import abstractmethod
+from collections.abc import Iterable, Iterator
 from typing import Any, Callable, Optional
 
 import torch
@@ -31,16 +33,21 @@ class RecurrentEncoderDecoder(BaseBackbone):
     call their layers through :meth:`_run`.
     """
 
-    # Name of the convolution that reads the input.
+    # Names of the convolution that reads the input and of the norm behind it.
     stem_conv: str
+    stem_norm: str
     # First names of the encoder's parameters, as in torchvision.
-    encoder: tuple[str, ...]
+    encoder_names: tuple[str, ...]
     # Whose weights the encoder takes.
     torchvision_name: str
     # Pixels of the response map (half the input) to one of the first stage.
     response_stride: int
 
+    # What a file may have and a network may lack, or the other way round.
+    optional_buffers = ('empty_response',)
+
     feedback_unit: nn.Module
+    empty_response: Optional[Tensor]
     init_cfg: Any
 
     @staticmethod
@@ -51,15 +58,28 @@ class RecurrentEncoderDecoder(BaseBackbone):
             )
 
     def _finish(
-        self, feedback: Optional[str], feedback_channels: int, with_cp: bool
+        self,
+        feedback: Optional[str],
+        feedback_channels: int,
+        with_cp: bool,
+        starts_empty: bool,
+        first_stage: Iterable[nn.Module],
     ) -> None:
         """The end of building, when all layers are there."""
         self.feedback = feedback
         self.feedback_channels = feedback_channels
         self.with_cp = with_cp
-        self._norms = tuple(
-            m for m in self.modules() if isinstance(m, StepBatchNorm2d)
-        )
+        self.register_buffer('empty_response', None)
+        self._norms = tuple(_step_norms(self))
+        # Statistics of steps that never happen are not kept.
+        if feedback != 'input':
+            for module in first_stage:
+                for norm in _step_norms(module):
+                    norm.keep_steps(1)
+        if feedback == 'stem' and starts_empty:
+            for norm in _step_norms(self.feedback_unit):
+                if norm.num_steps > 1:
+                    norm.keep_steps(norm.num_steps - 1, first_step=1)
 
     def _run(self, part: Callable[..., Any], *inputs: Tensor) -> Any:
         """``part(*inputs)``; with ``with_cp`` its insides are not kept."""
@@ -142,7 +162,8 @@ class RecurrentEncoderDecoder(BaseBackbone):
             prepared (Tensor): What :meth:`prepare` gave.
             response (Tensor, optional): z of the step before, shape
                 (N, C_d, H/2, W/2), values in [0, 1]. Not read by one-shot
-                models; None elsewhere is an empty map.
+                models; None elsewhere is an empty map, which with
+                ``feedback='stem'`` adds nothing and runs nothing.
             step (int): The recurrent step, counted from 0.
 
         Returns:
@@ -165,14 +186,10 @@ class RecurrentEncoderDecoder(BaseBackbone):
             first = self._first_stage(
                 torch.cat([prepared, z.to(prepared.dtype)], 1)
             )
-        elif self.feedback == 'stem':
-            if response is None:
-                n, _, h, w = prepared.shape
-                stride = self.response_stride
-                response = prepared.new_zeros(
-                    n, self.feedback_channels, stride * h, stride * w
-                )
+        elif self.feedback == 'stem' and response is not None:
             first = prepared + self._run(self.feedback_unit, response)
+        elif self.feedback == 'stem' and self.empty_response is not None:
+            first = prepared + _spread_out(self.empty_response, prepared)
         else:
             first = prepared
         return self._later_stages(first)
@@ -215,4 +232,69 @@ class RecurrentEncoderDecoder(BaseBackbone):
             extra = channels - weight.shape[1]
             zeros = weight.new_zeros(len(weight), extra, *weight.shape[2:])
             state_dict[key] = torch.cat([weight, zeros], 1)
+        self._take_empty_response(state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def _take_empty_response(self, state_dict: dict, prefix: str) -> None:
+        """Make room for what a file adds in place of an empty map.
+
+        In an earlier layout the feedback unit ran on an empty map too. What
+        it gave was the same for every frame, and the rest of such a network
+        was trained with it, so it is kept: worked out here, of a file in that
+        layout, where the stem has statistics of several steps. (With
+        ``norm_per_step=False`` a file does not tell its layout, and counts
+        as a new one.)
+        """
+        name, unit = f'{prefix}empty_response', f'{prefix}feedback_unit.'
+        weights = {
+            key.removeprefix(unit): value
+            for key, value in state_dict.items()
+            if key.startswith(unit)
+        }
+        stem = state_dict.get(f'{prefix}{self.stem_norm}.running_mean')
+        several = stem is not None and stem.dim() == 2 and len(stem) > 1
+        if self.feedback == 'stem' and weights and several:
+            state_dict[name] = self._response_to_nothing(weights)
+            first = next(_step_norms(self.feedback_unit)).first_step
+            for key, value in weights.items():
+                if '.running_' in key:
+                    state_dict[unit + key] = value[first:]
+        given = state_dict.get(name)
+        self.empty_response = None
+        if given is not None:
+            self.empty_response = torch.zeros_like(
+                given, dtype=torch.float32, device=self._device()
+            )
+
+    def _response_to_nothing(self, weights: dict[str, Tensor]) -> Tensor:
+        """What a feedback unit makes of an empty map in step 1.
+
+        One value a channel, but for the border, where a 3x3 convolution sees
+        its padding: (C, 3, 3) is the first row, any and the last, by the
+        first column, any and the last.
+        """
+        unit = copy.deepcopy(self.feedback_unit).eval()
+        for norm in _step_norms(unit):
+            norm.keep_steps(1)
+        unit.load_state_dict(weights)
+        side = 8 * self.response_stride
+        with torch.no_grad():
+            empty = torch.zeros(
+                1, self.feedback_channels, side, side, device=self._device()
+            )
+            response: Tensor = unit(empty)[0]
+        places = [0, response.shape[-1] // 2, -1]
+        return response[:, places][..., places]
+
+    def _device(self) -> torch.device:
+        return next(self.parameters()).device
+
+
+def _step_norms(module: nn.Module) -> Iterator[StepBatchNorm2d]:
+    return (m for m in module.modules() if isinstance(m, StepBatchNorm2d))
+
+
+def _spread_out(pattern: Tensor, like: Tensor) -> Tensor:
+    """(C, 3, 3) -> (C, h, w) for ``like``: corners, edges and the inside."""
+    rows, columns = ([0] + [1] * (n - 2) + [2] for n in like.shape[-2:])
+    return pattern[:, rows][..., columns].to(like.dtype)

@@ -116,12 +116,19 @@ def load_pretrained(
         for name in found.loaded
         if _first(name) not in broken
     }
+    chosen.update(
+        (name, weights[name])
+        for name in net.optional_buffers
+        if name in weights
+    )
     check_values(checkpoint, weights, chosen)
     net.load_state_dict(chosen, strict=False)
     own = net.state_dict()
     return PretrainedReport(
         source=checkpoint,
-        encoder=tuple(name for name in chosen if _first(name) in net.encoder),
+        encoder=tuple(
+            name for name in chosen if _first(name) in net.encoder_names
+        ),
         extended=next(
             (
                 (name, weights[name].shape[1], own[name].shape[1])
@@ -138,7 +145,7 @@ def load_pretrained(
             ),
             None,
         ),
-        others=_firsts(chosen, net.encoder),
+        others=_firsts(chosen, net.encoder_names),
         fresh=_firsts(name for name in own if _first(name) in broken),
         unused=_firsts(
             name
@@ -191,7 +198,7 @@ def _check_encoder(
     """
 
     def of_encoder(names: Iterable[str]) -> list[str]:
-        return [name for name in names if _first(name) in net.encoder]
+        return [name for name in names if _first(name) in net.encoder_names]
 
     expected = net.torchvision_name
     cure = f'name weights of {expected}, or {FROM_SCRATCH}'

@@ -82,6 +82,8 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
             Defaults to ``'stem'``.
         feedback_channels (int): C_d, the channels of the response map that
             is fed back. Defaults to 7.
+        starts_empty (bool): Whether z_0 is always an empty map, so that
+            nothing is fed back in step 1. Defaults to True.
         norm_per_step (bool): Whether each step keeps running statistics of
             its own. Defaults to True.
         sync_norm (bool): Whether, in a training by several processes, a
@@ -104,7 +106,8 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
     """
 
     stem_conv = 'conv1'
-    encoder = ('conv1', 'bn1', 'layer1', 'layer2', 'layer3', 'layer4')
+    stem_norm = 'bn1'
+    encoder_names = ('conv1', 'bn1', 'layer1', 'layer2', 'layer3', 'layer4')
     response_stride = 2
 
     def __init__(
@@ -114,6 +117,7 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
         num_steps: int = 2,
         feedback: Optional[str] = 'stem',
         feedback_channels: int = 7,
+        starts_empty: bool = True,
         norm_per_step: bool = True,
         sync_norm: bool = False,
         with_cp: bool = False,
@@ -152,7 +156,13 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
         self.up3 = UpStage(c3, c2 // 2, c2, norm_cfg)
         self.up2 = UpStage(c2, c1 // 2, c1, norm_cfg)
         self.up1 = UpStage(c1, 64, self.out_channels, norm_cfg)
-        self._finish(feedback, feedback_channels, with_cp)
+        self._finish(
+            feedback,
+            feedback_channels,
+            with_cp,
+            starts_empty,
+            (self.norm1, self.layer1),
+        )
 
     def _units(
         self, number: int, in_channels: int, out_channels: int, stride: int = 1

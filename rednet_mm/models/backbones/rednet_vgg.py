@@ -100,6 +100,8 @@ class REDNetVGG(RecurrentEncoderDecoder):
             None: not at all (one-shot models). Defaults to ``'stem'``.
         feedback_channels (int): C_d, the channels of the response map that
             is fed back. Defaults to 7.
+        starts_empty (bool): Whether z_0 is always an empty map, so that
+            nothing is fed back in step 1. Defaults to True.
         norm_per_step (bool): Whether each step keeps running statistics of
             its own. Defaults to True.
         sync_norm (bool): Whether, in a training by several processes, a
@@ -120,7 +122,8 @@ class REDNetVGG(RecurrentEncoderDecoder):
     """
 
     stem_conv = 'features.0'
-    encoder = ('features',)
+    stem_norm = 'features.1'
+    encoder_names = ('features',)
     torchvision_name = 'vgg16_bn'
     response_stride = 1
 
@@ -130,6 +133,7 @@ class REDNetVGG(RecurrentEncoderDecoder):
         num_steps: int = 2,
         feedback: Optional[str] = 'stem',
         feedback_channels: int = 7,
+        starts_empty: bool = True,
         norm_per_step: bool = True,
         sync_norm: bool = False,
         with_cp: bool = False,
@@ -181,7 +185,13 @@ class REDNetVGG(RecurrentEncoderDecoder):
             channels = widths[-1]
         self.up4, self.up3, self.up2, self.up1 = stages
 
-        self._finish(feedback, feedback_channels, with_cp)
+        self._finish(
+            feedback,
+            feedback_channels,
+            with_cp,
+            starts_empty,
+            (self._stage(0),),
+        )
 
     def _stage(self, number: int) -> nn.Sequential:
         """One of A0..A4 with its pooling."""

@@ -2,6 +2,12 @@
 
 from .precision import full_precision
 from .recompute import recomputed
-from .step_norm import StepBatchNorm2d, set_step
+from .step_norm import StepBatchNorm2d, convert_norms, set_step
 
-__all__ = ['StepBatchNorm2d', 'full_precision', 'recomputed', 'set_step']
+__all__ = [
+    'StepBatchNorm2d',
+    'convert_norms',
+    'full_precision',
+    'recomputed',
+    'set_step',
+]

@@ -24,7 +24,11 @@ class StepBatchNorm2d(nn.Module):
 
     Args:
         num_features (int): Channels C.
-        num_steps (int): Recurrent steps K. Defaults to 1.
+        num_steps (int): Recurrent steps with statistics of their own: those
+            from ``first_step`` on at which the layer is called. A later step
+            uses the last set. Defaults to 1.
+        first_step (int): The first step at which the layer is called, counted
+            from 0. Defaults to 0.
         eps (float): Added to the variance. Defaults to 1e-5.
         momentum (float): Share of a batch in the running statistics.
             Defaults to 0.1.
@@ -46,22 +50,26 @@ class StepBatchNorm2d(nn.Module):
         eps: float = 1e-5,
         momentum: float = 0.1,
         sync: bool = False,
+        first_step: int = 0,
     ) -> None:
         super().__init__()
         self.num_features = num_features
-        self.num_steps = num_steps
         self.eps = eps
         self.momentum = momentum
         self.sync = sync
         self.step = 0
         self.weight = nn.Parameter(torch.ones(num_features))
         self.bias = nn.Parameter(torch.zeros(num_features))
-        self.register_buffer(
-            'running_mean', torch.zeros(num_steps, num_features)
-        )
-        self.register_buffer(
-            'running_var', torch.ones(num_steps, num_features)
-        )
+        self.keep_steps(num_steps, first_step)
+
+    def keep_steps(self, num_steps: int, first_step: int = 0) -> None:
+        """Start new statistics, for the steps that the layer will see."""
+        self.num_steps = num_steps
+        self.first_step = first_step
+        shape = (num_steps, self.num_features)
+        zeros, ones = self.weight.new_zeros(shape), self.weight.new_ones(shape)
+        self.register_buffer('running_mean', zeros)
+        self.register_buffer('running_var', ones)
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise ``input`` (N, C, H, W) with the chosen step's figures."""
@@ -100,10 +108,50 @@ class StepBatchNorm2d(nn.Module):
         )
 
 
+class StepBatchNormAct2d(StepBatchNorm2d):
+    """As timm's ``BatchNormAct2d``: what follows a norm is a part of it."""
+
+    act: nn.Module
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W), normalised and activated."""
+        return self.act(super().forward(input))
+
+
+def convert_norms(module: nn.Module, num_steps: int, sync: bool) -> None:
+    """Put norms with statistics of each step in place of a network's own.
+
+    Weights, statistics and the names of both stay; what comes after timm's
+    norms too.
+
+    Args:
+        module (nn.Module): All batch norms below it are replaced.
+        num_steps (int): Recurrent steps K.
+        sync (bool): As for :class:`StepBatchNorm2d`.
+    """
+    for name, child in module.named_children():
+        if not isinstance(child, nn.BatchNorm2d):
+            convert_norms(child, num_steps, sync)
+            continue
+        kind = StepBatchNormAct2d if hasattr(child, 'act') else StepBatchNorm2d
+        norm = kind(
+            child.num_features,
+            num_steps,
+            child.eps,
+            0.1 if child.momentum is None else child.momentum,
+            sync,
+        )
+        norm.load_state_dict(child.state_dict())
+        if isinstance(norm, StepBatchNormAct2d):
+            norm.act = nn.Sequential(child.drop, child.act)
+        setattr(module, name, norm)
+
+
 def set_step(norms: Iterable[StepBatchNorm2d], step: int) -> None:
     """Make ``norms`` use the running statistics of ``step``.
 
     Layers with a single set of statistics keep it whatever the step.
     """
     for norm in norms:
-        norm.step = min(step, norm.num_steps - 1)
+        own = max(step - norm.first_step, 0)
+        norm.step = min(own, norm.num_steps - 1)

@@ -1,5 +1,6 @@
 """Split of the bottleneck and recurrence over time (sections 3.3, 4.2)."""
 
+from collections.abc import Mapping
 from typing import Any, Optional
 
 import torch
@@ -28,15 +29,17 @@ class TemporalRecurrentNeck(BaseModule):
     the pose code, averaged over its pixels, drives an LSTM whose output is
     put back and added to the pose code (Figure 7).
 
-    A pose code wider than the LSTM is brought to its width by a 1x1
-    convolution and back by another (the ResNets with bottleneck units); these
-    two are there with and without the recurrence, so that a network trained
-    on images goes on with clips.
+    A pose code of another width than the LSTM is brought to it by a 1x1
+    convolution and back by another (the ResNets with bottleneck units).
+    Without recurrence there is neither, unless ``hidden_channels`` is given:
+    a network that is trained on images first and on clips later has them from
+    the start.
 
     Args:
         in_channels (int): C_e, channels of the code.
         num_steps (int): Recurrent steps K. Defaults to 2.
-        hidden_channels (int): Hidden units of the LSTM. Defaults to 256.
+        hidden_channels (int, optional): Hidden units of the LSTM. Defaults
+            to the width of the pose code, at most 256 (section 4.2).
         recurrent (bool): Whether the LSTM is there. Defaults to True.
         unpool (str): ``'index'`` puts each channel's result at the place of
             its maximum (the paper's "unpooling with indices"),
@@ -53,7 +56,7 @@ class TemporalRecurrentNeck(BaseModule):
         self,
         in_channels: int,
         num_steps: int = 2,
-        hidden_channels: int = 256,
+        hidden_channels: Optional[int] = None,
         recurrent: bool = True,
         unpool: str = 'index',
         norm_per_step: bool = True,
@@ -74,7 +77,9 @@ class TemporalRecurrentNeck(BaseModule):
             num_steps=num_steps if norm_per_step else 1,
             sync=sync_norm,
         )
-        if self.pose_channels == hidden_channels:
+        detour = recurrent or hidden_channels is not None
+        hidden_channels = hidden_channels or min(256, self.pose_channels)
+        if self.pose_channels == hidden_channels or not detour:
             self.reduce: nn.Module = nn.Identity()
             self.expand: nn.Module = nn.Identity()
         else:
@@ -124,6 +129,26 @@ class TemporalRecurrentNeck(BaseModule):
             memory = None
         return torch.cat([identity, self.expand(pose)], 1), identity, memory
 
+    def check_weights(self, weights: Mapping[str, Tensor], path: str) -> None:
+        """See that a file's code has the width of this network's.
+
+        Args:
+            weights (Mapping[str, Tensor]): Tensors by name, of a neck.
+            path (str): Where they come from, for the message.
+
+        Raises:
+            UserError: if it has not; the message says what to set.
+        """
+        given = weights.get('reduce.conv.weight')
+        own = getattr(self.reduce, 'conv', None)
+        if given is None or (own and own.weight.shape == given.shape):
+            return
+        raise UserError(
+            f'{path} does not fit the config: it was trained with a recurrent '
+            f'code of {len(given)} channels; set '
+            f'model.neck.hidden_channels={len(given)}'
+        )
+
     def _recur(
         self, pose: Tensor, memory: Optional[Memory], clip_length: int
     ) -> tuple[Tensor, Memory]:
@@ -142,7 +167,9 @@ class TemporalRecurrentNeck(BaseModule):
             pose = pose + moved[..., None, None]
         else:
             flat = pose.flatten(2)
-            peak = flat.argmax(2, keepdim=True)
-            flat = flat.scatter_add(2, peak, moved[..., None])
+            height, peak = flat.max(2, keepdim=True)
+            # No maximum, nothing to put: argmax would say the first pixel.
+            moved = torch.where(height > 0, moved[..., None], 0)
+            flat = flat.scatter_add(2, peak, moved.to(flat.dtype))
             pose = flat.view_as(pose)
         return pose, (hidden[0], cell[0])
