@@ -55,22 +55,19 @@ class VideoWriter:
 
         Args:
             frame (np.ndarray): Shape (H, W, 3), BGR, uint8; the first gives
-                the size. An odd side grows by one pixel, a copy of its
-                last, for half the colours are kept in each direction.
+                the size, to which the others are scaled. An odd side grows
+                by one pixel, a copy of its last, for half the colours are
+                kept in each direction.
             time (float, optional): When it is shown, seconds; times must
                 grow. None counts on by the rate.
 
         Raises:
-            UserError: if such a file cannot be written, or the frame is of
-                another size than the first.
+            UserError: if such a file cannot be written.
         """
         if self._container is None:
             self._open(frame.shape)
         if frame.shape != self._shape:
-            raise UserError(
-                f'{self.path}: a frame of {frame.shape[1::-1]} pixels in a '
-                f'film of {self._shape[1::-1]}; give frames of one size'
-            )
+            frame = cv2.resize(frame, self._shape[1::-1])
         height, width = frame.shape[:2]
         if height % 2 or width % 2:
             frame = cv2.copyMakeBorder(

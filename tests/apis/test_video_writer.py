@@ -151,18 +151,15 @@ def test_no_frame_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_frame_of_another_size(tmp_path):
-    writer = VideoWriter(str(tmp_path / 'film.avi'), 25)
+def test_frame_of_another_size_is_scaled(tmp_path):
+    path = tmp_path / 'film.avi'
+    writer = VideoWriter(str(path), 25)
     writer.write(plain(50))
-    with pytest.raises(ValueError) as caught:
-        writer.write(plain(50, size=(48, 66)))
-    assert str(caught.value).startswith(
-        f'{tmp_path}/film.avi: a frame of (66, 48) pixels in a film of '
-        '(64, 48)'
-    )
-    # What was written until then is the film.
+    writer.write(plain(90, size=(96, 66)))
     writer.close()
-    assert len(list(read_frames(str(tmp_path / 'film.avi')))) == 1
+    first, second = (frame.image for frame in read_frames(path))
+    assert first.shape == second.shape == (48, 64, 3)
+    assert abs(float(second.mean()) - 90) < 3
 
 
 def test_film_of_no_known_kind(tmp_path):
