@@ -7,7 +7,7 @@
 ``datasets``              video clips, samplers, landmark metainfo
 ``evaluation``            error of facial landmarks
 ``engine``                loops that carry state over a video, CPU autocast
-``apis``                  following faces in a film
+``apis``                  following faces in a video, the inferencer
 ``drawing``               landmarks on frames, frames on a sheet
 ``shipped``               where the model is that comes with the package
 ``structures``            the frozen states that go in and come out
@@ -19,7 +19,7 @@ local checkpoints, safetensors among them, with our checks. Where nothing is
 set, OpenCV is told not to decode pictures of any size. It does nothing else.
 """
 
-from rednet_mm import codecs, datasets, engine, evaluation, models
+from rednet_mm import apis, codecs, datasets, engine, evaluation, models
 from rednet_mm.checkpoint_loader import use_own_loader
 from rednet_mm.checkpoint_safety import allow_mmengine_checkpoints
 from rednet_mm.version import __version__
@@ -29,6 +29,7 @@ use_own_loader()
 
 __all__ = [
     '__version__',
+    'apis',
     'codecs',
     'datasets',
     'engine',

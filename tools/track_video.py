@@ -221,7 +221,6 @@ class Overlay:
         self.writer = VideoWriter(args.out, fps) if args.out else None
         self.sample = FrameSample(SHEET_FRAMES) if args.sheet else None
         self.trails = Trajectories()
-        self.size: Optional[tuple[int, int]] = None
 
     def add(
         self, image: np.ndarray, seconds: float, faces: list[TrackedFace]
@@ -236,10 +235,6 @@ class Overlay:
             self.trails.draw(image, faces)
         for face in faces:
             draw_face(image, face)
-        # All frames of a film have the size of its first.
-        self.size = self.size or (image.shape[1], image.shape[0])
-        if image.shape[1::-1] != self.size:
-            image = cv2.resize(image, self.size)
         if self.writer:
             self.writer.write(image, seconds)
         if self.sample:
