@@ -162,8 +162,8 @@ class REDNetInferencer(Pose2DInferencer):
             str(next(self.model.parameters()).device),
             _category(det_cat_ids),
         )
-        network = ModelNetwork(self.model, self.cfg)
-        self.tracker = LandmarkTracker(network, find, **tracker)
+        self.network = ModelNetwork(self.model, self.cfg)
+        self.tracker = LandmarkTracker(self.network, find, **tracker)
 
     def __call__(
         self,
@@ -251,9 +251,10 @@ class REDNetInferencer(Pose2DInferencer):
         """See MMPose; of this call alone."""
         # The heatmaps are the tracker's, not those of the model's test_step.
         super().update_model_visualizer_settings(False, skeleton_style)
+        self.network = copy.copy(self.network)
+        self.network.keep_maps = draw_heatmap
         self.tracker = copy.copy(self.tracker)
-        self.tracker.network = copy.copy(self.tracker.network)
-        self.tracker.network.keep_maps = draw_heatmap
+        self.tracker.network = self.network
 
     def _inputs_to_list(self, inputs: Any) -> Iterable[_Frame]:
         """The frames of any input, and what is known of them as a video."""
@@ -267,7 +268,7 @@ class REDNetInferencer(Pose2DInferencer):
             self._video_input = True
             # Cameras are no files, and have MMPose's name for them.
             known = osp.exists(inputs)
-            self.video_info = dict(
+            self.video_info: dict[str, Any] = dict(
                 fps=reader.fps,
                 name=osp.basename(inputs) if known else 'webcam.mp4',
                 writer=None,
@@ -327,7 +328,7 @@ class REDNetInferencer(Pose2DInferencer):
     def _sample(
         self, frame: _Frame, faces: Sequence[TrackedFace]
     ) -> PoseDataSample:
-        network = self.tracker.network
+        network = self.network
         shape = frame.image.shape[:2]
         meta = {
             key: self.model.dataset_meta[key]
@@ -461,12 +462,13 @@ def _stills(images: Iterable[Any]) -> Iterator[_Frame]:
     for number, image in enumerate(images):
         if not isinstance(image, (str, Path)):
             yield _Frame(as_image(image, number), f'{number:06d}.jpg')
-        elif not _is_address(image):
-            yield _Frame(read_image(image), str(image), str(image))
-        elif (loaded := mmcv.imread(image)) is not None:
-            yield _Frame(loaded, image, image)
-        else:
-            raise UserError(f'{image} is not an image that can be read')
+            continue
+        source = str(image)
+        read = mmcv.imread if _is_address(source) else read_image
+        loaded = read(source)
+        if loaded is None:
+            raise UserError(f'{source} is not an image that can be read')
+        yield _Frame(loaded, source, source)
 
 
 def _read(reader: FrameReader) -> Iterator[_Frame]:

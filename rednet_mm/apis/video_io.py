@@ -148,7 +148,8 @@ class _Images(FrameReader):
 
 class _Folder(_Images):
     def __init__(self, source: str) -> None:
-        images, others = [], []
+        images: list[Path] = []
+        others: list[Path] = []
         for each in sorted(Path(source).iterdir(), key=_natural):
             hidden = each.name.startswith('.')
             usable = each.suffix.lower() in IMAGE_SUFFIXES and not hidden

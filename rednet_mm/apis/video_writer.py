@@ -4,6 +4,7 @@ import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Optional
+from weakref import WeakValueDictionary
 
 import av
 import cv2
@@ -26,6 +27,10 @@ _FRAGMENTS = {
     'movflags': 'frag_keyframe+delay_moov+default_base_moof',
     'flush_packets': '1',
 }
+
+
+# Who writes which part now: two would spoil it for each other.
+_WRITING: 'WeakValueDictionary[Path, VideoWriter]' = WeakValueDictionary()
 
 
 class VideoWriter:
@@ -62,7 +67,8 @@ class VideoWriter:
                 grow. None counts on by the rate.
 
         Raises:
-            UserError: if such a file cannot be written.
+            UserError: if such a file cannot be written, or another writer
+                of this process is at it.
         """
         if self._container is None:
             self._open(frame.shape)
@@ -88,6 +94,7 @@ class VideoWriter:
         self._mux(None)
         self._container.close()
         self._container = None
+        _WRITING.pop(self.part.resolve(), None)
         if self.path.suffix.lower() == '.mp4':
             _index_first(self.part)
         os.replace(self.part, self.path)
@@ -98,6 +105,11 @@ class VideoWriter:
         if suffix not in ('.mp4', '.avi'):
             raise UserError(
                 f'{self.path} cannot be written; name a .mp4 or .avi file'
+            )
+        if _WRITING.setdefault(self.part.resolve(), self) is not self:
+            raise UserError(
+                f'{self.path} is being written; wait for it or name another '
+                'place'
             )
         mp4 = suffix == '.mp4'
         self._clock = _CLOCK if mp4 else 1 / self.rate

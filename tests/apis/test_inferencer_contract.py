@@ -15,7 +15,7 @@ import mmpose
 import numpy as np
 import pytest
 from mmengine.logging import MMLogger
-from mmpose.apis import MMPoseInferencer
+from mmpose.apis import MMPoseInferencer, inference_topdown, init_model
 from mmpose.structures import PoseDataSample
 
 from rednet_mm.apis import REDNetInferencer, VideoWriter, read_frames
@@ -91,6 +91,20 @@ def test_arguments_have_mmposes_order(weights):
     assert len(result['predictions'][0]) == 1
     with pytest.raises(UserError, match='^pose3d is for 3D poses'):
         REDNetInferencer(*weights, 'motionbert')
+
+
+def test_mmposes_functions(weights, tmp_path):
+    model = init_model(Path(weights[0]), weights[1], device='cpu')
+    boxes = [[x, y, right - x, low - y] for x, y, right, low in BOXES]
+    results = inference_topdown(model, noise(), boxes, bbox_format='xywh')
+    assert len(results) == 2
+    cv2.imwrite(str(tmp_path / 'still.png'), noise())
+    for image in (noise(), str(tmp_path / 'still.png')):
+        (sample,) = inference_topdown(model, image)
+        assert isinstance(sample, PoseDataSample)
+        assert sample.pred_instances.keypoints.shape == (1, 68, 2)
+    with pytest.raises(TypeError, match='config must be a filename or Config'):
+        init_model([weights[0]])
 
 
 def test_paths_will_do_for_names(weights, tmp_path):

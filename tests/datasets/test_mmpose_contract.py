@@ -168,6 +168,24 @@ def test_exceptions(roots, name, kwargs, words):
         build(roots, name, **kwargs)
 
 
+def test_combined(roots):
+    part = dict(
+        type='Still300WDataset',
+        ann_file='annotations/all.json',
+        data_root=str(roots['Still300WDataset']),
+        pipeline=[],
+    )
+    dataset = DATASETS.build(
+        dict(type='CombinedStillDataset', datasets=[part] * 2, pipeline=[])
+    )
+    assert len(dataset) == 8
+    assert dataset._get_subset_index(4) == (1, 0)
+    assert dataset._get_subset_index(-5) == (0, 3)
+    with pytest.raises(ValueError, match='out of bounds'):
+        dataset._get_subset_index(8)
+    check(dataset[4], TOPDOWN)
+
+
 # -- boxes of a detector ----------------------------------------------------
 
 
