@@ -7,7 +7,7 @@
 ``datasets``              video clips, samplers, landmark metainfo
 ``evaluation``            error of facial landmarks
 ``engine``                loops that carry state over a video, CPU autocast
-``apis``                  following faces in a film
+``apis``                  following faces in a video, the inferencer
 ``drawing``               landmarks on frames, frames on a sheet
 ``shipped``               where the model is that comes with the package
 ``structures``            the frozen states that go in and come out
@@ -24,7 +24,14 @@ from rednet_mm.version import __version__, check_mmpose
 # Before anything of it is imported.
 check_mmpose()
 
-from rednet_mm import codecs, datasets, engine, evaluation, models  # noqa: E402
+from rednet_mm import (  # noqa: E402
+    apis,
+    codecs,
+    datasets,
+    engine,
+    evaluation,
+    models,
+)
 from rednet_mm.checkpoint_loader import use_own_loader  # noqa: E402
 from rednet_mm.checkpoint_safety import (  # noqa: E402
     allow_mmengine_checkpoints,
@@ -35,6 +42,7 @@ use_own_loader()
 
 __all__ = [
     '__version__',
+    'apis',
     'codecs',
     'datasets',
     'engine',

@@ -75,7 +75,8 @@ def contact_sheet(
     """Frames side by side on one picture.
 
     Args:
-        frames (Sequence[np.ndarray]): Frames (H, W, 3) of one size.
+        frames (Sequence[np.ndarray]): Frames (H, W, 3); the first gives the
+            shape of all.
         columns (int): Frames in a row. Defaults to 4.
         width (int): Width of a frame on the sheet, pixels. Defaults to 240.
 

@@ -7,7 +7,6 @@ import os.path as osp
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-import rednet_mm.apis  # noqa: F401, registers TrackingTestLoop
 from rednet_mm.checkpoint_safety import check_checkpoint
 from rednet_mm.engine.launch import (
     add_run_arguments,

@@ -3,15 +3,13 @@
 python tools/track_video.py INPUT --config CONFIG --checkpoint CKPT \\
     --out OUT.mp4 --json OUT.json --csv OUT.csv
 
-INPUT is a film, a folder of frames or the number of a camera. Stopped by
-Ctrl-C or SIGTERM, the outputs hold what was found until then. Of a run that is
-killed the parts are left: OUT.part.mp4 and OUT.part.json, which can be used as
-they are, and OUT.part.jsonl, with every frame to the last.
+INPUT is a video, an image, a folder of images or the number of a camera.
+Stopped by Ctrl-C or SIGTERM, the outputs hold what was found until then. Of a
+run that is killed the parts are left: OUT.part.mp4 and OUT.part.json, which
+can be used as they are, and OUT.part.jsonl, with every frame to the last.
 """
 
 import argparse
-import os
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Optional
@@ -49,6 +47,7 @@ from rednet_mm.apis import (
 )
 from rednet_mm.apis.crops import as_image, box_of
 from rednet_mm.engine.launch import (
+    check_display,
     check_suffix,
     existing_config,
     one_sentence_errors,
@@ -66,7 +65,8 @@ WINDOW = 'faces, q ends'
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Follow faces in a film')
     parser.add_argument(
-        'input', help='a film, a folder of frames or the number of a camera'
+        'input',
+        help='a video, an image, a folder of images or the number of a camera',
     )
     parser.add_argument(
         '--config',
@@ -162,10 +162,8 @@ def check_outputs(args: argparse.Namespace) -> None:
     check_suffix('--json', args.json, '.json')
     check_suffix('--csv', args.csv, '.csv')
     check_suffix('--sheet', args.sheet, '.png', '.jpg')
-    if args.show and sys.platform == 'linux':
-        # Without one, OpenCV would end the process.
-        if not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
-            raise UserError('--show: there is no display; name --out instead')
+    if args.show:
+        check_display('--show')
 
 
 def network_of(args: argparse.Namespace) -> FaceNetwork[Any]:
@@ -228,7 +226,6 @@ class Overlay:
         self.writer = VideoWriter(args.out, fps) if args.out else None
         self.sample = FrameSample(SHEET_FRAMES) if args.sheet else None
         self.trails = Trajectories()
-        self.size: Optional[tuple[int, int]] = None
 
     def add(
         self, image: np.ndarray, seconds: float, faces: list[TrackedFace]
@@ -243,10 +240,6 @@ class Overlay:
             self.trails.draw(image, faces)
         for face in faces:
             draw_face(image, face)
-        # All frames of a film have the size of its first.
-        self.size = self.size or (image.shape[1], image.shape[0])
-        if image.shape[1::-1] != self.size:
-            image = cv2.resize(image, self.size)
         if self.writer:
             self.writer.write(image, seconds)
         if self.sample:
@@ -301,6 +294,8 @@ def follow(args: argparse.Namespace) -> None:
                 f'{len(totals.tracks)} ids, {totals.switches} switches; '
                 + ': '.join(ended.values())
             )
+            if reader.left_out:
+                print(reader.left_out)
 
 
 def run(

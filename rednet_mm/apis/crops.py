@@ -23,8 +23,9 @@ def as_image(frame: Any, number: int) -> np.ndarray:
     """A frame as (H, W, 3), BGR, uint8; H or W may be 0.
 
     Args:
-        frame (np.ndarray): uint8, gray (H, W) or (H, W, 1), BGR, or BGR and
-            a transparency that is left out.
+        frame (np.ndarray): uint8, or float in [0, 255], which is rounded;
+            gray (H, W) or (H, W, 1), BGR, or BGR and a transparency that is
+            left out.
         number (int): Of the frame, for the error.
 
     Raises:
@@ -33,6 +34,8 @@ def as_image(frame: Any, number: int) -> np.ndarray:
     array = np.asarray(frame)
     if array.size == 0:
         return np.zeros((0, 0, 3), np.uint8)
+    if array.dtype.kind == 'f':
+        array = _as_bytes(array, number)
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.dtype != np.uint8 or array.ndim not in (2, 3):
         channels = 0
@@ -46,6 +49,17 @@ def as_image(frame: Any, number: int) -> np.ndarray:
         f'frame {number} is no image but {array.dtype} of shape '
         f'{array.shape}; give uint8 of shape (H, W, 3), BGR, or gray (H, W)'
     )
+
+
+def _as_bytes(array: np.ndarray, number: int) -> np.ndarray:
+    low, high = array.min(), array.max()
+    # Not True where one of them is not a number.
+    if not (low >= 0 and (high == 0 or 1 < high <= 255)):
+        raise UserError(
+            f'frame {number} is no image but {array.dtype} from {low:.4g} to '
+            f'{high:.4g}; give values in [0, 255]'
+        )
+    return np.rint(array).astype(np.uint8)
 
 
 @dataclass(frozen=True)

@@ -175,6 +175,56 @@ class LandmarkTracker(Generic[S]):
             work.follow_and_detect()
         return work.found, work.next_state()
 
+    def look(self, frame: np.ndarray, boxes: np.ndarray) -> list[TrackedFace]:
+        """The faces of a still image in the boxes that are given.
+
+        Args:
+            frame (np.ndarray): As for :meth:`step`.
+            boxes (np.ndarray): Shape (F, 4), x y w h.
+
+        Returns:
+            list[TrackedFace]: One a box, in their order, however low its
+            scores are; the ids count from 0.
+
+        Raises:
+            UserError: as for :meth:`step`, and for an empty frame.
+        """
+        image = as_image(frame, 0)
+        if image.size == 0:
+            raise UserError('an empty frame has no faces; give an image')
+        boxes = _checked(boxes, 0)
+        return self.locate(image, boxes, [None] * len(boxes))[0]
+
+    def locate(
+        self,
+        image: np.ndarray,
+        boxes: np.ndarray,
+        memories: Sequence[Optional[S]],
+    ) -> tuple[list[TrackedFace], list[S]]:
+        """Find the landmarks in boxes (F, 4), F > 0, as one batch.
+
+        Returns:
+            tuple: F faces, whose ids are their places, and what the network
+            remembers of each.
+        """
+        crops = self.crop(image, boxes)
+        result, after = self.network.run(crops.images, memories)
+        keypoints = crops.to_frame(result.keypoints)
+        corners = crops.centers - crops.scales / 2
+        faces = [
+            TrackedFace(
+                id=place,
+                box=box,
+                keypoints=keypoints[place],
+                scores=result.scores[place],
+                spread=float(result.spreads[place].mean()),
+                maps=None if result.maps is None else result.maps[place],
+                crop=np.concatenate([corners[place], crops.scales[place]]),
+            )
+            for place, box in enumerate(boxes)
+        ]
+        return faces, after
+
     def next_box(self, keypoints: np.ndarray) -> np.ndarray:
         """Where a face with landmarks (K, 2) is looked for next, (4,)."""
         box = (
@@ -299,25 +349,13 @@ class _Step(Generic[S]):
         """Find the landmarks of faces, as one batch, and judge them."""
         if not faces:
             return
-        network = self.tracker.network
         boxes = np.stack([face.box for face in faces])
-        crops = self.tracker.crop(self.image, boxes)
-        result, memories = network.run(
-            crops.images, [face.memory for face in faces]
+        seen, memories = self.tracker.locate(
+            self.image, boxes, [face.memory for face in faces]
         )
-        keypoints = crops.to_frame(result.keypoints)
-        corners = crops.centers - crops.scales / 2
-        for place, face in enumerate(faces):
-            seen = TrackedFace(
-                id=self.next_id if face.id == NEW else face.id,
-                box=face.box,
-                keypoints=keypoints[place],
-                scores=result.scores[place],
-                spread=float(result.spreads[place].mean()),
-                maps=None if result.maps is None else result.maps[place],
-                crop=np.concatenate([corners[place], crops.scales[place]]),
-            )
-            self._judge(face, seen, memories[place])
+        for face, one, memory in zip(faces, seen, memories):
+            id_ = self.next_id if face.id == NEW else face.id
+            self._judge(face, replace(one, id=id_), memory)
 
     def _judge(
         self, face: FollowedFace[S], seen: TrackedFace, memory: S

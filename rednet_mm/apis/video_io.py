@@ -1,10 +1,10 @@
-"""Frames of films, folders and cameras, each with its time."""
+"""Frames of videos, images, folders and cameras, each with its time."""
 
 import re
 import time
 from fractions import Fraction
 from pathlib import Path
-from typing import Iterable, Iterator, NamedTuple, Optional
+from typing import Iterable, Iterator, NamedTuple, Optional, Union
 
 import av
 import cv2
@@ -13,7 +13,15 @@ import numpy as np
 from rednet_mm.errors import UserError
 from rednet_mm.untrusted import MOST_PIXELS, is_playlist
 
-IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp'}
+IMAGE_SUFFIXES = {
+    '.jpg',
+    '.jpeg',
+    '.png',
+    '.bmp',
+    '.webp',
+    '.tif',
+    '.tiff',
+}
 
 # Frames a second of a source that does not say how many it has.
 USUAL_FPS = 25.0
@@ -44,8 +52,8 @@ class FrameReader:
     """Where frames come from; to be walked through once.
 
     Args:
-        source (str): Name of the film, folder or camera.
-        fps (float): Frames a second; of a film of variable rate, the mean.
+        source (str): Name of the video, image, folder or camera.
+        fps (float): Frames a second; of a video of variable rate, the mean.
         count (int): Frames that are announced; 0 where they are not.
     """
 
@@ -53,6 +61,10 @@ class FrameReader:
         self.source = source
         self.fps = fps
         self.count = count
+        # Where each frame is a file of its own, those files, in order.
+        self.files: Optional[list[Path]] = None
+        # One sentence that says what of a folder is left out.
+        self.left_out: Optional[str] = None
         # One sentence that says what was wrong with the frames so far.
         self.fault: Optional[str] = None
 
@@ -69,69 +81,91 @@ class FrameReader:
         self.close()
 
 
-def read_frames(source: str) -> FrameReader:
-    """Open a film file, a folder of images or a camera.
+def read_frames(source: Union[str, Path]) -> FrameReader:
+    """Open a video file, an image, a folder of images or a camera.
 
     Args:
-        source (str): A film; a folder, whose images come in natural order
-            of their names (``b2`` before ``b10``), 25 a second; or the
-            number of a camera.
+        source (str | Path): A video; an image; a folder, whose images come
+            in natural order of their names (``b2`` before ``b10``), 25 a
+            second; or the number of a camera.
 
     Returns:
-        FrameReader: Gives a :class:`Frame` after the other. A film that is
+        FrameReader: Gives a :class:`Frame` after the other. A video that is
         damaged or breaks off ends where it ends and leaves a sentence in
-        ``fault``.
+        ``fault``; other files of a folder are named in ``left_out``.
 
     Raises:
         FileNotFoundError: if there is nothing of that name, or no image.
-        UserError: if the file is not a film, or the camera gives nothing.
+        UserError: if the file is neither a video nor an image, or the camera
+            gives nothing.
     """
-    path = Path(source)
+    source, path = str(source), Path(source)
     if path.is_dir():
         return _Folder(source)
     if path.is_file():
+        image = path.suffix.lower() in IMAGE_SUFFIXES
+        if image or (not path.suffix and cv2.haveImageReader(source)):
+            return _Images(source, [path])
         return _Film(source)
     if source.isdecimal():
         return _Camera(source)
     raise FileNotFoundError(
-        f'{source} does not exist; name a film, a folder of frames or the '
-        'number of a camera'
+        f'{source} does not exist; name a video, an image, a folder of '
+        'frames or the number of a camera'
     )
 
 
-class _Folder(FrameReader):
-    def __init__(self, source: str) -> None:
-        self.files = sorted(
-            (
-                each
-                for each in Path(source).iterdir()
-                if each.suffix.lower() in IMAGE_SUFFIXES
-            ),
-            key=_natural,
+def read_image(path: Union[str, Path]) -> np.ndarray:
+    """An image file as (H, W, 3), BGR, uint8.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        UserError: if it cannot be read.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'{path} does not exist; name an image')
+    try:
+        image = cv2.imread(str(path))
+    except cv2.error:
+        # More pixels than OpenCV decodes, or than there is memory for.
+        image = None
+    if image is None:
+        raise UserError(
+            f'{path} is not an image that can be read; remove it or replace it'
         )
-        if not self.files:
-            raise FileNotFoundError(
-                f'{source} has no images; name a film or a folder of frames'
-            )
-        super().__init__(source, USUAL_FPS, len(self.files))
+    return image
+
+
+class _Images(FrameReader):
+    def __init__(self, source: str, files: list[Path]) -> None:
+        super().__init__(source, USUAL_FPS, len(files))
+        self.files: list[Path] = files
 
     def __iter__(self) -> Iterator[Frame]:
         for number, file in enumerate(self.files):
-            image = _read_image(file)
-            if image is None:
-                raise UserError(
-                    f'{file} is not an image that can be read; remove it or '
-                    'replace it'
-                )
-            yield Frame(image, number / self.fps)
+            yield Frame(read_image(file), number / self.fps)
 
 
-def _read_image(path: Path) -> Optional[np.ndarray]:
-    try:
-        return cv2.imread(str(path))
-    except cv2.error:
-        # More pixels than OpenCV decodes, or than there is memory for.
-        return None
+class _Folder(_Images):
+    def __init__(self, source: str) -> None:
+        images: list[Path] = []
+        others: list[Path] = []
+        for each in sorted(Path(source).iterdir(), key=_natural):
+            hidden = each.name.startswith('.')
+            usable = each.suffix.lower() in IMAGE_SUFFIXES and not hidden
+            (images if usable else others).append(each)
+        if not images:
+            raise FileNotFoundError(
+                f'{source} has no images; name a video or a folder of frames'
+            )
+        super().__init__(source, images)
+        if others:
+            names = ', '.join(each.name for each in others[:3])
+            more = f' and {len(others) - 3} more' if len(others) > 3 else ''
+            self.left_out = (
+                f'{source}: left out, as they are no images by their names: '
+                f'{names}{more}'
+            )
 
 
 def _natural(path: Path) -> tuple[list, str]:

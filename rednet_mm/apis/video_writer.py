@@ -4,6 +4,7 @@ import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Optional
+from weakref import WeakValueDictionary
 
 import av
 import cv2
@@ -26,6 +27,10 @@ _FRAGMENTS = {
     'movflags': 'frag_keyframe+delay_moov+default_base_moof',
     'flush_packets': '1',
 }
+
+
+# Who writes which part now: two would spoil it for each other.
+_WRITING: 'WeakValueDictionary[Path, VideoWriter]' = WeakValueDictionary()
 
 
 class VideoWriter:
@@ -55,22 +60,20 @@ class VideoWriter:
 
         Args:
             frame (np.ndarray): Shape (H, W, 3), BGR, uint8; the first gives
-                the size. An odd side grows by one pixel, a copy of its
-                last, for half the colours are kept in each direction.
+                the size, to which the others are scaled. An odd side grows
+                by one pixel, a copy of its last, for half the colours are
+                kept in each direction.
             time (float, optional): When it is shown, seconds; times must
                 grow. None counts on by the rate.
 
         Raises:
-            UserError: if such a file cannot be written, or the frame is of
-                another size than the first.
+            UserError: if such a file cannot be written, or another writer
+                of this process is at it.
         """
         if self._container is None:
             self._open(frame.shape)
         if frame.shape != self._shape:
-            raise UserError(
-                f'{self.path}: a frame of {frame.shape[1::-1]} pixels in a '
-                f'film of {self._shape[1::-1]}; give frames of one size'
-            )
+            frame = cv2.resize(frame, self._shape[1::-1])
         height, width = frame.shape[:2]
         if height % 2 or width % 2:
             frame = cv2.copyMakeBorder(
@@ -91,6 +94,7 @@ class VideoWriter:
         self._mux(None)
         self._container.close()
         self._container = None
+        _WRITING.pop(self.part.resolve(), None)
         if self.path.suffix.lower() == '.mp4':
             _index_first(self.part)
         os.replace(self.part, self.path)
@@ -101,6 +105,11 @@ class VideoWriter:
         if suffix not in ('.mp4', '.avi'):
             raise UserError(
                 f'{self.path} cannot be written; name a .mp4 or .avi file'
+            )
+        if _WRITING.setdefault(self.part.resolve(), self) is not self:
+            raise UserError(
+                f'{self.path} is being written; wait for it or name another '
+                'place'
             )
         mp4 = suffix == '.mp4'
         self._clock = _CLOCK if mp4 else 1 / self.rate

@@ -173,6 +173,18 @@ def check_suffix(option: str, path: Optional[str], *suffixes: str) -> None:
         )
 
 
+def check_display(option: str) -> None:
+    """See that there is a window to show things in.
+
+    Raises:
+        UserError: if there is no display.
+    """
+    # Without one, OpenCV would end the process.
+    if sys.platform == 'linux':
+        if not {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ):
+            raise UserError(f'{option}: there is no display; name an output')
+
+
 def dump_whole(data: Any, path: str) -> None:
     """Write a file with mmengine's dump, whole or not at all."""
     with whole(path) as part:

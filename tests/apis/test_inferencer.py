@@ -8,17 +8,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from builders import build_model, tracker_config
 from mmpose.apis import MMPoseInferencer
-from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
-from rednet_mm.apis import TrackedFace, VideoWriter, read_frames
+from rednet_mm.apis import TrackedFace, read_frames
 from rednet_mm.apis.inferencer import (
     REDNetInferencer,
     _as_instances,
     _as_xywh,
 )
-from rednet_mm.datasets.metainfo import FACE_68
 from rednet_mm.errors import UserError
 
 
@@ -50,33 +47,6 @@ def test_instances_say_who_is_where():
 # -- with a network of random weights, and MMPose's inferencer beside it -----
 
 
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory):
-    """Config and checkpoint files of a tiny model."""
-    folder = tmp_path_factory.mktemp('inferencer')
-    config = tracker_config(64, tracker=dict(min_score=-1, merge=0))
-    config.custom_imports = dict(imports=['rednet_mm'])
-    config.merge_from_dict(
-        dict(
-            dataset_type='VideoClipDataset',
-            data_mode='topdown',
-            visualizer=dict(type='PoseLocalVisualizer'),
-        )
-    )
-    config.dump(folder / 'config.py')
-    meta = dict(dataset_meta=parse_pose_metainfo(FACE_68))
-    model = build_model(config.model)
-    torch.save(
-        dict(meta=meta, state_dict=model.state_dict()), folder / 'weights.pth'
-    )
-    return str(folder / 'config.py'), str(folder / 'weights.pth')
-
-
-@pytest.fixture(scope='module')
-def inferencer(weights):
-    return REDNetInferencer(*weights, device='cpu', det_model='whole_image')
-
-
 @pytest.mark.parametrize('kind', [MMPoseInferencer, REDNetInferencer])
 def test_weights_of_another_network_are_refused(weights, tmp_path, kind):
     path = tmp_path / 'other.pth'
@@ -84,17 +54,6 @@ def test_weights_of_another_network_are_refused(weights, tmp_path, kind):
     with pytest.raises(UserError) as caught:
         kind(weights[0], str(path), device='cpu', det_model='whole_image')
     assert str(caught.value).startswith(f'{path} is of another network: ')
-
-
-@pytest.fixture
-def film(tmp_path):
-    rng = np.random.default_rng(0)
-    path = tmp_path / 'film.mp4'
-    writer = VideoWriter(str(path), 25)
-    for _ in range(4):
-        writer.write(rng.integers(0, 256, (80, 96, 3), np.uint8))
-    writer.close()
-    return str(path)
 
 
 def test_a_still_is_what_mmpose_makes_of_it(weights, inferencer, tmp_path):

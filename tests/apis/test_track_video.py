@@ -192,6 +192,20 @@ def test_an_image_that_is_damaged_is_named(follow, tmp_path, capsys):
     assert len(data['frames']) == length(tmp_path / 'a.mp4') == 3
 
 
+def test_what_is_left_out_of_a_folder_is_told(follow, tmp_path, capsys):
+    folder = tmp_path / 'frames'
+    folder.mkdir()
+    for name in ('2.png', '10.webp', '.3.png'):
+        cv2.imwrite(str(folder / name), frame((20, 20)))
+    (folder / 'notes.txt').write_text('no image')
+    follow(folder)
+    assert len(account(tmp_path)['frames']) == 2
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f'{folder}: left out, as they are no images by their names: '
+        '.3.png, notes.txt'
+    )
+
+
 def test_a_film_that_breaks_off_is_told(follow, film, tmp_path):
     whole = film.read_bytes()
     film.write_bytes(whole[: len(whole) * 6 // 10])

@@ -236,7 +236,16 @@ def test_frames_that_are_not_as_the_others():
 
 
 @pytest.mark.parametrize(
-    'image', [np.zeros((8, 8, 3)), np.zeros((8, 8, 2), np.uint8), 'frame']
+    'image',
+    [
+        np.full((8, 8, 3), 256.0),
+        # Of [0, 1], not of [0, 255].
+        np.full((8, 8, 3), 0.5, np.float32),
+        np.full((8, 8, 3), np.nan),
+        np.zeros((8, 8, 3), np.int16),
+        np.zeros((8, 8, 2), np.uint8),
+        'frame',
+    ],
 )
 def test_what_is_no_image_is_named_by_its_number(image):
     tracker = tracker_of()

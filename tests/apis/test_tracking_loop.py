@@ -119,7 +119,7 @@ def config(tmp_path_factory):
     return Config(
         dict(
             default_scope='mmpose',
-            custom_imports=dict(imports=['rednet_mm', 'rednet_mm.apis']),
+            custom_imports=dict(imports=['rednet_mm']),
             model=model,
             # A network without training is sure of nothing.
             tracker=dict(min_score=-1.0),
@@ -167,6 +167,27 @@ def test_a_video_of_one_frame_each_equals_truth_boxes(config, tmp_path):
         cfg.test_cfg = dict(type=loop)
         figures.append(measured(cfg, f'tracking-{loop}')['face/NME'])
     assert figures[0] == pytest.approx(figures[1], rel=1e-4)
+
+
+def test_importing_the_package_registers_it():
+    # A process of its own: the tests have imported everything.
+    done = subprocess.run(
+        [
+            sys.executable,
+            '-c',
+            'import rednet_mm; from mmengine.registry import LOOPS; '
+            'from mmpose.registry import INFERENCERS; '
+            "print(LOOPS.get('TrackingTestLoop').__name__, "
+            "INFERENCERS.get('REDNetInferencer').__name__)",
+        ],
+        env=dict(os.environ, PYTHONPATH=str(ROOT)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ['TrackingTestLoop', 'REDNetInferencer'], (
+        done.stderr
+    )
 
 
 @pytest.mark.slow

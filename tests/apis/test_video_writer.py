@@ -14,6 +14,7 @@ from test_video_io import plain, write_film
 
 from rednet_mm.apis import VideoWriter, read_frames
 from rednet_mm.engine.launch import stop_on_sigterm
+from rednet_mm.errors import UserError
 
 LEVELS = [20, 90, 160, 230]
 
@@ -151,18 +152,29 @@ def test_no_frame_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_frame_of_another_size(tmp_path):
-    writer = VideoWriter(str(tmp_path / 'film.avi'), 25)
+def test_frame_of_another_size_is_scaled(tmp_path):
+    path = tmp_path / 'film.avi'
+    writer = VideoWriter(str(path), 25)
     writer.write(plain(50))
-    with pytest.raises(ValueError) as caught:
-        writer.write(plain(50, size=(48, 66)))
-    assert str(caught.value).startswith(
-        f'{tmp_path}/film.avi: a frame of (66, 48) pixels in a film of '
-        '(64, 48)'
-    )
-    # What was written until then is the film.
+    writer.write(plain(90, size=(96, 66)))
     writer.close()
-    assert len(list(read_frames(str(tmp_path / 'film.avi')))) == 1
+    first, second = (frame.image for frame in read_frames(path))
+    assert first.shape == second.shape == (48, 64, 3)
+    assert abs(float(second.mean()) - 90) < 3
+
+
+def test_two_writers_do_not_spoil_one_video(tmp_path):
+    first, second = (VideoWriter(str(tmp_path / 'a.mp4'), 25) for _ in '12')
+    first.write(plain(50))
+    with pytest.raises(UserError, match='is being written'):
+        second.write(plain(90))
+    second.close()
+    first.close()
+    # One after the other they may.
+    second.write(plain(90))
+    second.close()
+    ((image, _),) = read_frames(tmp_path / 'a.mp4')
+    assert abs(float(image.mean()) - 90) < 3
 
 
 def test_film_of_no_known_kind(tmp_path):

@@ -4,7 +4,7 @@ import os.path as osp
 import random
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Optional, Union
 
 import numpy as np
 import torch
@@ -13,8 +13,9 @@ from mmengine.logging import print_log
 from mmpose.datasets.datasets.face import Face300VWDataset
 from mmpose.registry import DATASETS
 
-from rednet_mm.datasets.annotations import CheckedAnnotations
+from rednet_mm.datasets.annotations import UNREADABLE, CheckedAnnotations
 from rednet_mm.datasets.clip_sampling import sample_clip
+from rednet_mm.datasets.detected_boxes import match_boxes
 from rednet_mm.datasets.metainfo import FACE_68
 from rednet_mm.datasets.unreadable import (
     TRIES,
@@ -59,7 +60,13 @@ class VideoClipDataset(CheckedAnnotations, Face300VWDataset):
 
     In testing an item is a frame, as in MMPose's data sets; with
     :class:`VideoBatchSampler` and :class:`VideoTestLoop` the frames of a
-    video come in order and the network keeps its state.
+    video come in order and the network keeps its state. With ``bbox_file``
+    it is a box of a detector, with the keypoints and the track of the
+    annotated face on which it lies, see :func:`match_boxes`; a face on which
+    no box lies is not tested.
+
+    With ``data_mode='bottomup'`` an item is an image with all its faces, in
+    training too, as in MMPose's data sets.
 
     Args:
         ann_file (str): The annotation file.
@@ -116,8 +123,26 @@ class VideoClipDataset(CheckedAnnotations, Face300VWDataset):
             instances = [
                 frame for each in instances for frame in self._filmed(each)
             ]
-        instances.sort(key=lambda each: (each['track'], each['frame_id']))
+        if self.data_mode == 'topdown':
+            instances.sort(key=_place_in_video)
         return instances, images
+
+    def _load_detection_results(self) -> list[dict]:
+        for path in (self.ann_file, self.bbox_file):
+            if not osp.exists(path):
+                raise FileNotFoundError(f'{path} does not exist')
+        try:
+            boxes = super()._load_detection_results()
+        except UNREADABLE as error:
+            raise UserError(
+                f'{self.bbox_file} does not hold boxes of the images of '
+                f'{self.ann_file} ({type(error).__name__}: {error}); give a '
+                'list of dicts with image_id, category_id, bbox (x y w h) and '
+                'score'
+            ) from error
+        faces, _ = self._load_annotations()
+        found = match_boxes(boxes, faces, str(self.bbox_file))
+        return sorted(found, key=_place_in_video)
 
     def _filmed(self, info: dict) -> Iterator[dict]:
         """The frames of a still, a video of its own; others as they are."""
@@ -176,13 +201,16 @@ class VideoClipDataset(CheckedAnnotations, Face300VWDataset):
         serialize = bool(self.serialize_data)  # type: ignore[has-type]
         self.serialize_data = False
         super().full_init()
+        # An image with all its faces belongs to none of their tracks.
+        alone = self.data_mode == 'bottomup'
         places: dict[Any, list[int]] = {}
         for place, info in enumerate(self.data_list):
-            places.setdefault(info['track'], []).append(place)
+            track = place if alone else info['track']
+            places.setdefault(track, []).append(place)
         tracks = list(places.values())
         for track in tracks:
             self._check_track([self.data_list[place] for place in track])
-        if not self.test_mode:
+        if not self._by_frame:
             tracks = self._long_enough(tracks)
         # Places of the frames of each track in the list of frames.
         self.tracks = tracks
@@ -190,7 +218,7 @@ class VideoClipDataset(CheckedAnnotations, Face300VWDataset):
             (info['img_path'] for info in self.data_list), self.test_mode
         )
         # A subject, or where it is not known the track itself, as a number.
-        labels = [self.data_list[t[0]]['subject_label'] for t in tracks]
+        labels = [self.data_list[t[0]].get('subject_label') for t in tracks]
         self._track_subjects = [
             -1 - number if label is None else label
             for number, label in enumerate(labels)
@@ -226,13 +254,18 @@ class VideoClipDataset(CheckedAnnotations, Face300VWDataset):
     # -- items --------------------------------------------------------------
 
     @property
+    def _by_frame(self) -> bool:
+        """Whether an item is a frame, not a clip."""
+        return self.test_mode or self.data_mode == 'bottomup'
+
+    @property
     def clips_per_track(self) -> int:
         """Items of each track in one epoch of training."""
         return self.clips_per_video * (2 if self.reverse else 1)
 
     @force_full_init
     def __len__(self) -> int:
-        if self.test_mode:
+        if self._by_frame:
             return super().__len__()
         return len(self.tracks) * self.clips_per_track
 
@@ -283,16 +316,27 @@ class VideoClipDataset(CheckedAnnotations, Face300VWDataset):
                 yield self._draw_clip(int(other), backwards, rng)
 
     def prepare_data(self, idx: int) -> Any:
-        """A frame (testing) or a clip (training) through the pipeline."""
+        """A frame (testing) or a clip (training) through the pipeline.
+
+        Where the pipeline does not pack its results, a clip is the list of
+        what it gives of each frame.
+        """
         if self.test_mode:
             return self._prepare_frame(idx)
+        if self._by_frame:
+            others = (self._rand_another() for _ in range(TRIES))
+            return first_readable(
+                chain([idx], others), self._prepare_frame, self.ann_file
+            )
         return first_readable(
             chain([self.clip_frames(idx)], self._other_clips(idx)),
             lambda places: self._prepare_clip(idx, places),
             self.ann_file,
         )
 
-    def _prepare_clip(self, item: int, places: list[int]) -> Optional[dict]:
+    def _prepare_clip(
+        self, item: int, places: list[int]
+    ) -> Union[dict, list[dict], None]:
         paths = [self.get_data_info(place)['img_path'] for place in places]
         if any(self._unreadable.knows(path) for path in paths):
             raise UnreadableFrame
@@ -302,6 +346,8 @@ class VideoClipDataset(CheckedAnnotations, Face300VWDataset):
                 packed.append(self._prepare_frame(place))
         if any(frame is None for frame in packed):
             return None
+        if any('inputs' not in frame for frame in packed):
+            return packed
         return dict(
             inputs=torch.stack([frame['inputs'] for frame in packed]),
             data_samples=[frame['data_samples'] for frame in packed],
@@ -309,7 +355,7 @@ class VideoClipDataset(CheckedAnnotations, Face300VWDataset):
 
     def _prepare_frame(self, place: int) -> Any:
         info = self.get_data_info(place)
-        about = {key: info[key] for key in TRACK_KEYS}
+        about = {key: info.get(key) for key in TRACK_KEYS}
         with self._unreadable.reading(
             info['img_path'], 'its clips are replaced by others'
         ):
@@ -317,6 +363,10 @@ class VideoClipDataset(CheckedAnnotations, Face300VWDataset):
         if packed is not None and 'data_samples' in packed:
             packed['data_samples'].set_metainfo(about)
         return packed
+
+
+def _place_in_video(info: dict) -> tuple:
+    return info['track'], info['frame_id']
 
 
 @contextmanager
