@@ -10,6 +10,7 @@ can be used as they are, and OUT.part.jsonl, with every frame to the last.
 """
 
 import argparse
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Optional
