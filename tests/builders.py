@@ -5,6 +5,7 @@ Letters: N frames, K = 68 landmarks.
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,12 @@ from data_converters.convert_300vw import convert
 from data_converters.pts import write_pts
 from data_converters.schema import DatasetWriter
 from rednet_mm.landmarks import SEVEN_OF_21, SEVEN_OF_68
+
+# Where tests start processes: not forked from their own, since a child of a
+# process with threads may wait for ever for a lock that one of them held, nor
+# spawned, which imports for five seconds each time.
+FORKSERVER = multiprocessing.get_context('forkserver')
+FORKSERVER.set_forkserver_preload(['rednet_mm.apis'])
 
 
 def tiny_model_cfg(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import functools
 import json
-import multiprocessing
 import os
 import signal
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from builders import FORKSERVER
 from drawn_faces import SquareNetwork, frame, squares
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
@@ -156,7 +156,7 @@ def _follow_and_get_stuck(folder, film):
 
 
 def test_a_killed_run_leaves_parts_that_can_be_used(film, tmp_path):
-    process = multiprocessing.get_context('spawn').Process(
+    process = FORKSERVER.Process(
         target=_follow_and_get_stuck, args=(tmp_path, film), daemon=True
     )
     process.start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import time
@@ -10,6 +9,7 @@ import time
 import av
 import numpy as np
 import pytest
+from builders import FORKSERVER
 from test_video_io import plain, write_film
 
 from rednet_mm.apis import VideoWriter, read_frames
@@ -115,9 +115,7 @@ def _write_and_stop(path: str, seconds: int, kill: int) -> None:
 
 
 def _stopped(path: str, kill: int) -> int:
-    # Not forked: a child of a process with threads may wait for ever for a
-    # lock that one of them held.
-    process = multiprocessing.get_context('spawn').Process(
+    process = FORKSERVER.Process(
         target=_write_and_stop, args=(path, 3, kill), daemon=True
     )
     process.start()
