@@ -89,8 +89,11 @@ class StepResult:
         spreads (Tensor): Shape (B, C), how widely each response is spread
             about its landmark: pixels of the map, see
             ``ResponseMap.spread``.
+        maps (Tensor, optional): The responses, (B, C, h, w), float32, where
+            they were asked for.
     """
 
     keypoints: Tensor
     scores: Tensor
     spreads: Tensor
+    maps: Optional[Tensor] = None

@@ -62,12 +62,26 @@ def test_masked_maps_do_not_count(loss):
         for n, k in kept
     ]
     masked = loss(output, target, weight)
-    torch.testing.assert_close(masked, torch.stack(alone).mean())
+    # Two maps of the first face, then that face and the other.
+    expected = ((alone[0] + alone[1]) / 2 + alone[2]) / 2
+    torch.testing.assert_close(masked, expected)
 
     output.requires_grad_()
     loss(output, target, weight).backward()
     silent = output.grad.abs().sum((2, 3)) == 0
     assert torch.equal(silent, weight == 0)
+
+
+def test_a_face_with_few_landmarks_weighs_as_much_by_hand():
+    # Face 0 has one map with an error of 0.2, face 1 three with one of 0.4
+    # (pixels below the threshold count once): 0.04 and 0.16, the mean is
+    # 0.1. Over the maps of the batch it would be (0.04 + 3 * 0.16) / 4 = 0.13.
+    # Face 2 has none and does not count.
+    output = torch.tensor([0.2, 0.4, 9.0])[:, None, None, None]
+    output = output.expand(3, 3, 2, 2)
+    weight = torch.tensor([[1.0, 0, 0], [1, 1, 1], [0, 0, 0]])
+    loss = ResponseMapL2Loss()(output, torch.zeros(3, 3, 2, 2), weight)
+    assert loss.item() == pytest.approx(0.1, rel=1e-6)
 
 
 @pytest.mark.parametrize('loss', [ResponseMapBCELoss(), ResponseMapL2Loss()])
@@ -144,7 +158,9 @@ def test_both_tasks_by_hand():
     # Equation 9 for one frame: l_det + lambda l_reg, lambda = 4.
     head = MODELS.build(HEAD)
     outputs = [torch.zeros(1, 1, 2, 2), torch.zeros(1, 2, 2, 2)]
-    losses = head.loss(outputs, [frame_sample()])
+    losses = head.loss_by_output(outputs, [frame_sample()])
+    # Empty maps have their maximum at the first pixel: one of two is right.
+    assert losses.pop('acc_pose').item() == 0.5
     assert set(losses) == {'loss_det_0', 'loss_reg_1'}
     assert losses['loss_det_0'].item() == pytest.approx(DET_EMPTY, rel=1e-6)
     assert losses['loss_reg_1'].item() == pytest.approx(
@@ -156,7 +172,9 @@ def test_both_tasks_by_hand():
 
 def test_all_frames_of_a_clip_by_hand():
     # Equation 11 for T = 2, as the mean over t: the sum over T divided by T.
-    losses = MODELS.build(HEAD).loss(two_frames(), [frame_sample()] * 2)
+    losses = MODELS.build(HEAD).loss_by_output(
+        two_frames(), [frame_sample()] * 2
+    )
     det = (DET_EMPTY + DET_GOOD) / 2
     reg = (REG_EMPTY + 0) / 2
     assert losses['loss_det_0'].item() == pytest.approx(det, rel=1e-6)
@@ -216,4 +234,5 @@ def test_the_whole_objective_by_hand(monkeypatch):
         + 4 * REG_EMPTY / 2
         + 0.1 * (math.log(4 / 3) + math.log(4)) / 2
     )
+    losses.pop('acc_pose')
     assert sum(losses.values()).item() == pytest.approx(expected, rel=1e-6)

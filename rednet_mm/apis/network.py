@@ -10,7 +10,6 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import load_state_dict
 from mmpose.apis import init_model
-from torch import Tensor
 
 from rednet_mm.checkpoint_safety import (
     check_weights,
@@ -19,7 +18,7 @@ from rednet_mm.checkpoint_safety import (
 )
 from rednet_mm.errors import UserError
 from rednet_mm.models.pose_estimator import RecurrentPoseEstimator
-from rednet_mm.structures import RecurrentState, StepResult
+from rednet_mm.structures import RecurrentState
 
 S = TypeVar('S')
 
@@ -151,15 +150,14 @@ class ModelNetwork:
             [RecurrentState() if each is None else each for each in states]
         )
         with self._autocast(data['inputs'].device.type):
-            outputs, _, after = self.model.unroll(
-                data['inputs'][0][:, None], state
+            found, after = self.model.step(
+                data['inputs'][0], state, self.keep_maps
             )
-        found = StepResult(*self.model.head.locate(outputs[-1]))
         result = FaceResult(
             keypoints=found.keypoints.cpu().numpy(),
             scores=found.scores.cpu().numpy(),
             spreads=found.spreads.cpu().numpy(),
-            maps=self._maps(outputs[-1]) if self.keep_maps else None,
+            maps=None if found.maps is None else found.maps.cpu().numpy(),
         )
         return result, [after.select([face]) for face in range(len(crops))]
 
@@ -167,11 +165,6 @@ class ModelNetwork:
         if self.precision == 'fp32':
             return nullcontext()
         return torch.autocast(device, dtype=HALVES[self.precision])
-
-    def _maps(self, output: Tensor) -> np.ndarray:
-        last = len(self.model.head.steps) - 1
-        maps: Tensor = self.model.head.response(output.float(), last)
-        return maps.cpu().numpy()
 
 
 class TorchNetwork(ModelNetwork):

@@ -10,6 +10,8 @@ from mmpose.codecs.base import BaseKeypointCodec
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
+from rednet_mm.errors import UserError
+
 # Beyond so many standard deviations from the maximum, at least one less from
 # the window's centre, a Gaussian is below 4e-6.
 REACH = 6
@@ -79,7 +81,14 @@ class ResponseMap(BaseKeypointCodec):
         Returns:
             dict: ``keypoint_labels`` (1, K, 2) and ``keypoint_weights``
             (1, K), both float32.
+
+        Raises:
+            UserError: for several faces.
         """
+        if len(keypoints) != 1:
+            raise UserError(
+                f'ResponseMap encodes one face at a time, not {len(keypoints)}'
+            )
         if keypoints_visible is None:
             keypoints_visible = np.ones(keypoints.shape[:2], np.float32)
         limit = np.array(self.input_size) - 0.5
@@ -184,6 +193,14 @@ class ResponseMap(BaseKeypointCodec):
             place = torch.minimum(place, start + self.sigma)
             place = torch.minimum(place.clamp(min=0), limit)
         return place, scores
+
+    def peaks(self, maps: Tensor) -> Tensor:
+        """Pixels of the maxima of maps (N, K, h, w): (N, K, 2), input pixels.
+
+        Without the sub-pixel part of :meth:`decode_maps`.
+        """
+        place = self._peak(maps)[0]
+        return place * place.new_tensor(self.stride)
 
     def _peak(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         """Place (N, K, 2) and height (N, K) of the maximum of each map."""

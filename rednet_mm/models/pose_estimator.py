@@ -17,6 +17,7 @@ from rednet_mm.checkpoint_safety import (
     in_modules,
 )
 from rednet_mm.errors import UserError
+from rednet_mm.models.layers import recurrent_step, step_norms
 from rednet_mm.structures import RecurrentState, StepResult
 
 
@@ -124,6 +125,7 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
         self.identity_head = (
             MODELS.build(identity_head) if identity_head else None
         )
+        self._norms = step_norms(self)
 
     def _set_mean_shape(
         self, mean_shape: Optional[Sequence[Sequence[float]]]
@@ -185,16 +187,17 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
         outputs, identities, memories = [], [], []
         for k, kind in enumerate(self.head.steps):
             backbone, neck = self._network(k)
-            if k == 0 or self.later_backbones:
-                prepared = backbone.prepare(batch)
-            code, skips = backbone.encode(prepared, response, k)
-            if neck is not None:
-                code, identity, memory = neck(
-                    code, state.memory(k), clip_length, k
-                )
-                identities.append(identity)
-                memories.append(memory)
-            output = self.head(backbone.decode(code, skips, k), k)
+            with recurrent_step(self._norms, k):
+                if k == 0 or self.later_backbones:
+                    prepared = backbone.prepare(batch)
+                code, skips = backbone.encode(prepared, response)
+                if neck is not None:
+                    code, identity, memory = neck(
+                        code, state.memory(k), clip_length
+                    )
+                    identities.append(identity)
+                    memories.append(memory)
+                output = self.head(backbone.decode(code, skips), k)
             outputs.append(output)
             response = self.head.feedback(output, k)
             if kind == 'det' or detection is None:
@@ -227,7 +230,10 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
         return discs.expand(number, -1, -1, -1)
 
     def step(
-        self, frame: Tensor, state: Optional[RecurrentState] = None
+        self,
+        frame: Tensor,
+        state: Optional[RecurrentState] = None,
+        keep_maps: bool = False,
     ) -> tuple[StepResult, RecurrentState]:
         """One frame of B videos.
 
@@ -236,12 +242,16 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
                 preprocessor.
             state (RecurrentState, optional): What the last call returned for
                 these videos, in this order. None at their start.
+            keep_maps (bool): Whether the result holds the response maps.
+                Defaults to False.
 
         Returns:
             tuple: The landmarks, and the state for the next frame.
         """
         outputs, _, state = self.unroll(frame[:, None], state)
-        return StepResult(*self.head.locate(outputs[-1])), state
+        found = self.head.locate(outputs[-1])
+        maps = self.head.last_response(outputs[-1]) if keep_maps else None
+        return StepResult(*found, maps), state
 
     def loss(self, inputs: Tensor, data_samples: Sequence[Any]) -> dict:
         """Equation 14 over all frames and steps.
@@ -256,7 +266,9 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
             ``loss_identity``.
         """
         outputs, identities, _ = self.unroll(_as_clips(inputs))
-        losses = self.head.loss(outputs, data_samples, self.train_cfg)
+        losses = self.head.loss_by_output(
+            outputs, data_samples, self.train_cfg
+        )
         if self.identity_head is not None:
             losses.update(self.identity_head.loss(identities, data_samples))
         return losses
@@ -309,7 +321,9 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
         outputs, _, state = self.unroll(inputs, state)
         if flip_test:
             state = _join_mirrors(state)
-        preds = self.head.predict(outputs, data_samples, self.test_cfg)
+        preds = self.head.predict_by_output(
+            outputs, data_samples, self.test_cfg
+        )
         instances, fields = (
             preds if isinstance(preds, tuple) else (preds, None)
         )

@@ -116,7 +116,8 @@ def check(variant):
     # Losses, gradients.
     losses, total = losses_of(model, samples)
     expected = {f'loss_{kind}_{k}' for k, kind in enumerate(steps)}
-    assert set(losses) == expected | ({'loss_identity'} if identity else set())
+    expected |= {'acc_pose'} | ({'loss_identity'} if identity else set())
+    assert set(losses) == expected
     assert all(math.isfinite(value) for value in losses.values())
     total.backward()
     for key, parameter in model.named_parameters():

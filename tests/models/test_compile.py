@@ -6,7 +6,7 @@ from builders import build_model, tiny_model_cfg
 from torch import nn
 
 from rednet_mm.models import TemporalRecurrentNeck
-from rednet_mm.models.layers import StepBatchNorm2d, recomputed, set_step
+from rednet_mm.models.layers import StepBatchNorm2d, recomputed, recurrent_step
 
 dynamo = pytest.importorskip('torch._dynamo')
 if not dynamo.is_dynamo_supported():
@@ -118,8 +118,8 @@ def test_what_a_compiler_computes_again_is_counted_once():
     def two_steps(first, second):
         outputs = []
         for k, batch in enumerate((first, second)):
-            set_step([norm], k)
-            outputs.append(recomputed(unit, [norm], batch))
+            with recurrent_step([norm], k):
+                outputs.append(recomputed(unit, [norm], batch))
         return outputs
 
     first = torch.tensor([[[[1.0, 3.0]]]], requires_grad=True)

@@ -96,7 +96,7 @@ def test_regression_by_hand():
     head, sample = small_head(('reg',))
     draw = head.decoder.draw_gaussians
     maps = drawn(draw, OWN, MIRRORED)
-    (found,), (field,) = head.predict([maps], sample, ON)
+    (found,), (field,) = head.predict_by_output([maps], sample, ON)
     places = torch.as_tensor(found.keypoints[0])
     # Map pixels times 2 are input pixels; MMPose's UDP: 64 of them are 65.
     expected = torch.tensor(MEAN) * 2 / 64 * 65
@@ -113,7 +113,7 @@ def test_detection_by_hand():
     head, sample = small_head(('reg', 'det'))
     draw = head.decoder.draw_discs
     logits = 40 * drawn(draw, OWN[::2], MIRRORED[::2]) - 20
-    (found,), (field,) = head.predict([None, logits], sample, ON)
+    (found,), (field,) = head.predict_by_output([None, logits], sample, ON)
     both = drawn(draw, OWN[::2], SEEN[::2]).mean(0)
     torch.testing.assert_close(field.heatmaps, both, rtol=0, atol=1e-6)
     # Both discs are at the threshold: their centroid is in the middle.
@@ -127,7 +127,7 @@ def test_off_is_as_before():
     head, sample = small_head(('reg',), flip_indices=None)
     maps = drawn(head.decoder.draw_gaussians, OWN)
     for settings in (None, dict(), dict(flip_test=False)):
-        (found,) = head.predict([maps], sample, settings)
+        (found,) = head.predict_by_output([maps], sample, settings)
         torch.testing.assert_close(
             torch.as_tensor(found.keypoints[0]),
             torch.tensor(OWN) * 2 / 64 * 65,
@@ -218,11 +218,11 @@ def test_needs_the_partners_of_all_landmarks(indices):
     head, sample = small_head(('reg',), indices)
     maps = torch.zeros(2, 3, 33, 33)
     with pytest.raises(ValueError, match='PackPoseInputs'):
-        head.predict([maps], sample, ON)
+        head.predict_by_output([maps], sample, ON)
 
 
 def test_detected_landmarks_need_their_partners():
     head, sample = small_head(('det',), det_indices=(0, 1))
     maps = torch.zeros(2, 2, 33, 33)
     with pytest.raises(ValueError, match=r'\[0\].*det_indices'):
-        head.predict([maps], sample, ON)
+        head.predict_by_output([maps], sample, ON)

@@ -171,7 +171,7 @@ def test_extended_stem_gives_what_the_images_alone_give(files):
     assert expected.std() > 1e-3
     torch.testing.assert_close(net(frames)[0], expected)
     # Before training a full map says nothing either.
-    code, _ = net.encode(net.prepare(frames), torch.rand(2, 7, 32, 32), 1)
+    code, _ = net.encode(net.prepare(frames), torch.rand(2, 7, 32, 32))
     wanted, _ = plain.encode(plain.prepare(frames), None)
     torch.testing.assert_close(code, wanted)
 

@@ -10,7 +10,7 @@ from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.checkpoint import set_checkpoint_early_stop
 
-from rednet_mm.models.layers import StepBatchNorm2d, recomputed, set_step
+from rednet_mm.models.layers import StepBatchNorm2d, recomputed, recurrent_step
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'tools' / 'benchmarks'))
 
@@ -91,8 +91,8 @@ def test_a_training_step_is_the_same(backbone, feedback):
     before, after = compare(model)
     layers = norms(model.backbone)
     assert len(layers) > 20
-    # All is where the forward pass left it: at the second step.
-    assert {layer.step for layer in layers} == {1}
+    # All is where the forward pass left it: outside of any step.
+    assert {layer.step for layer in layers} == {0}
     assert {layer.momentum for layer in layers} == {0.1}
     # The comparison would have seen a batch that is counted twice, or in
     # another step's place: every mean moves, and those of the steps differ.
@@ -178,9 +178,9 @@ def two_steps():
     unit = nn.Sequential(norm, nn.ReLU(inplace=True))
     outputs = []
     for step, values in enumerate(([1.0, 3.0], [10.0, 30.0])):
-        set_step([norm], step)
         batch = torch.tensor([[[values]]], requires_grad=True)
-        outputs.append(recomputed(unit, [norm], batch))
+        with recurrent_step([norm], step):
+            outputs.append(recomputed(unit, [norm], batch))
     return norm, outputs
 
 
@@ -196,7 +196,7 @@ def test_backward_counts_no_batch_again(early_stop):
     assert norm.running_mean.tolist() == [[1.0], [10.0]]
     # Half of 1, with which they begin, and of the unbiased 2 and 200.
     assert norm.running_var.tolist() == [[1.5], [100.5]]
-    assert (norm.step, norm.momentum) == (1, 0.5)
+    assert (norm.step, norm.momentum) == (0, 0.5)
 
 
 def test_an_error_in_the_recomputation_leaves_no_trace():
@@ -209,14 +209,13 @@ def test_an_error_in_the_recomputation_leaves_no_trace():
             raise RuntimeError('broken off')
         return norm(batch).square()
 
-    set_step([norm], 0)
     batch = torch.randn(1, 1, 2, 2, requires_grad=True)
-    output = recomputed(unit, [norm], batch)
-    set_step([norm], 1)
+    with recurrent_step([norm], 1):
+        output = recomputed(unit, [norm], batch)
     with pytest.raises(RuntimeError, match='broken off'):
         output.sum().backward()
-    assert seen == [(0, 0.1), (0, 0.0)]
-    assert (norm.step, norm.momentum) == (1, 0.1)
+    assert seen == [(1, 0.1), (1, 0.0)]
+    assert (norm.step, norm.momentum) == (0, 0.1)
 
 
 def test_bytes_are_counted_once_and_while_they_are_there():

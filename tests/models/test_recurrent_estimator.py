@@ -154,6 +154,7 @@ def test_losses_are_named_by_step_and_kind():
         'loss_det_1',
         'loss_reg_2',
         'loss_identity',
+        'acc_pose',
     }
 
 

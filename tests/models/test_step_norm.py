@@ -5,22 +5,20 @@ import torch
 from builders import build_model, tiny_model_cfg
 from torch import nn
 
-from rednet_mm.models.layers import StepBatchNorm2d, set_step
+from rednet_mm.models.layers import StepBatchNorm2d, recurrent_step
 
 
 def test_each_step_keeps_its_own_statistics():
     norm = StepBatchNorm2d(1, num_steps=2, momentum=1.0)
     first = torch.tensor([[[[1.0, 3.0]]]])  # mean 2
     second = torch.tensor([[[[10.0, 30.0]]]])  # mean 20
-    set_step([norm], 0)
-    norm(first)
-    set_step([norm], 1)
-    norm(second)
+    for step, batch in enumerate((first, second)):
+        with recurrent_step([norm], step):
+            norm(batch)
     assert norm.running_mean.tolist() == [[2.0], [20.0]]
     # Unbiased variances: 2 and 200.
     assert norm.running_var.tolist() == [[2.0], [200.0]]
     norm.eval()
-    set_step([norm], 0)
     # (3 - 2) / sqrt(2 + 1e-5)
     assert norm(first)[0, 0, 0, 1].item() == pytest.approx(0.70711, abs=1e-4)
 
@@ -65,3 +63,13 @@ def test_stem_trained_on_images_alone_loads():
     assert weight.shape[1] == 10  # 3 of the image, 7 of the response map
     torch.testing.assert_close(weight[:, :3], plain.conv1.weight)
     assert weight[:, 3:].abs().max() == 0
+
+
+def test_the_step_ends_with_its_context():
+    late = StepBatchNorm2d(1, num_steps=2, first_step=1)
+    once = StepBatchNorm2d(1)
+    with pytest.raises(RuntimeError), recurrent_step([late, once], 2):
+        # Steps 1 and 2 are its first and second; one set serves all.
+        assert (late.step, once.step) == (1, 0)
+        raise RuntimeError
+    assert (late.step, once.step) == (0, 0)

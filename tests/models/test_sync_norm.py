@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from rednet_mm.models import REDNetResNet
-from rednet_mm.models.layers import StepBatchNorm2d, set_step
+from rednet_mm.models.layers import StepBatchNorm2d, recurrent_step
 
 # What each of two processes sees of five frames.
 SHARES = (slice(0, 2), slice(2, 5))
@@ -36,8 +36,8 @@ def normalised(share, dtype=torch.float32):
     batch = numbers(5, 3, 4, 6) * torch.arange(1, 6)[:, None, None, None]
     batch = batch + torch.tensor([0.0, 5.0, 300.0])[:, None, None]
     batch = batch[share].to(dtype).requires_grad_()
-    set_step([norm], 1)
-    with torch.autocast('cpu', enabled=dtype is torch.bfloat16):
+    half = torch.autocast('cpu', enabled=dtype is torch.bfloat16)
+    with recurrent_step([norm], 1), half:
         output = norm(batch)
     (output * numbers(5, 3, 4, 6, seed=1)[share]).sum().backward()
     return dict(

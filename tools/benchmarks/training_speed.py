@@ -60,7 +60,9 @@ class FrameByFrame(TrainingStep):
                 self.clips[:, t : t + 1], state
             )
             samples = self.samples[t::frames]
-            found = self.model.head.loss(outputs, samples)
+            found = self.model.head.loss_by_output(
+                outputs, samples, dict(compute_acc=False)
+            )
             if self.model.identity_head is not None:
                 found.update(
                     self.model.identity_head.loss(identities, samples)

@@ -2,7 +2,7 @@
 
 import copy
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Callable, Optional
 
 import torch
@@ -13,7 +13,7 @@ from mmpose.models.backbones.base_backbone import BaseBackbone
 from torch import Tensor, nn
 
 from rednet_mm.errors import UserError
-from rednet_mm.models.layers import StepBatchNorm2d, recomputed, set_step
+from rednet_mm.models.layers import recomputed, step_norms
 
 from .pretrained import load_pretrained
 
@@ -70,21 +70,20 @@ class RecurrentEncoderDecoder(BaseBackbone):
         self.feedback_channels = feedback_channels
         self.with_cp = with_cp
         self.register_buffer('empty_response', None)
-        self._norms = tuple(_step_norms(self))
         # Statistics of steps that never happen are not kept.
         if feedback != 'input':
             for module in first_stage:
-                for norm in _step_norms(module):
+                for norm in step_norms(module):
                     norm.keep_steps(1)
         if feedback == 'stem' and starts_empty:
-            for norm in _step_norms(self.feedback_unit):
+            for norm in step_norms(self.feedback_unit):
                 if norm.num_steps > 1:
                     norm.keep_steps(norm.num_steps - 1, first_step=1)
 
     def _run(self, part: Callable[..., Any], *inputs: Tensor) -> Any:
         """``part(*inputs)``; with ``with_cp`` its insides are not kept."""
         if self.with_cp:
-            return recomputed(part, self._norms, *inputs)
+            return recomputed(part, step_norms(self), *inputs)
         return part(*inputs)
 
     def init_weights(self) -> None:
@@ -150,11 +149,10 @@ class RecurrentEncoderDecoder(BaseBackbone):
             )
         if self.feedback == 'input':
             return frames
-        set_step(self._norms, 0)
         return self._first_stage(frames)
 
     def encode(
-        self, prepared: Tensor, response: Optional[Tensor], step: int = 0
+        self, prepared: Tensor, response: Optional[Tensor]
     ) -> tuple[Tensor, Skips]:
         """Equation 1: e = f_enc(x, z).
 
@@ -164,13 +162,11 @@ class RecurrentEncoderDecoder(BaseBackbone):
                 (N, C_d, H/2, W/2), values in [0, 1]. Not read by one-shot
                 models; None elsewhere is an empty map, which with
                 ``feedback='stem'`` adds nothing and runs nothing.
-            step (int): The recurrent step, counted from 0.
 
         Returns:
             tuple: The code (N, C_e, H/32, W/32) and what crosses to the
             decoder.
         """
-        set_step(self._norms, step)
         if self.feedback == 'input':
             size = prepared.shape[-2:]
             if response is None:
@@ -194,18 +190,16 @@ class RecurrentEncoderDecoder(BaseBackbone):
             first = prepared
         return self._later_stages(first)
 
-    def decode(self, code: Tensor, skips: Skips, step: int = 0) -> Tensor:
+    def decode(self, code: Tensor, skips: Skips) -> Tensor:
         """Equation 2 up to the last convolution: f_dec(e).
 
         Args:
             code (Tensor): Shape (N, C_e, H/32, W/32).
             skips (tuple[Tensor]): What :meth:`encode` gave for these frames.
-            step (int): The recurrent step, counted from 0.
 
         Returns:
             Tensor: Shape (N, 128, H/2, W/2).
         """
-        set_step(self._norms, step)
         return self._decode(code, skips)
 
     def forward(self, frames: Tensor) -> tuple[Tensor]:
@@ -255,7 +249,7 @@ class RecurrentEncoderDecoder(BaseBackbone):
         several = stem is not None and stem.dim() == 2 and len(stem) > 1
         if self.feedback == 'stem' and weights and several:
             state_dict[name] = self._response_to_nothing(weights)
-            first = next(_step_norms(self.feedback_unit)).first_step
+            first = step_norms(self.feedback_unit)[0].first_step
             for key, value in weights.items():
                 if '.running_' in key:
                     state_dict[unit + key] = value[first:]
@@ -274,7 +268,7 @@ class RecurrentEncoderDecoder(BaseBackbone):
         first column, any and the last.
         """
         unit = copy.deepcopy(self.feedback_unit).eval()
-        for norm in _step_norms(unit):
+        for norm in step_norms(unit):
             norm.keep_steps(1)
         unit.load_state_dict(weights)
         side = 8 * self.response_stride
@@ -288,10 +282,6 @@ class RecurrentEncoderDecoder(BaseBackbone):
 
     def _device(self) -> torch.device:
         return next(self.parameters()).device
-
-
-def _step_norms(module: nn.Module) -> Iterator[StepBatchNorm2d]:
-    return (m for m in module.modules() if isinstance(m, StepBatchNorm2d))
 
 
 def _spread_out(pattern: Tensor, like: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The last convolution of each kind, its losses and its decoding."""
 
 import math
-from typing import Any, Optional, Sequence
+from typing import Any, Optional, Sequence, Union
 
 import torch
 from mmengine.structures import InstanceData, PixelData
@@ -36,7 +36,8 @@ class REDNetHead(BaseHead):
             is lambda of equation 9.
 
     Raises:
-        UserError: for an empty list of steps or another kind.
+        UserError: for an empty list of steps or another kind, and for
+            ``det_indices`` that are not among the landmarks or come twice.
     """
 
     def __init__(
@@ -54,6 +55,12 @@ class REDNetHead(BaseHead):
         if not steps or set(steps) - {'det', 'reg'}:
             raise UserError(
                 f"steps are a list of 'det' and 'reg', not {steps!r}"
+            )
+        outside = [i for i in det_indices if not 0 <= i < num_keypoints]
+        if outside or len(set(det_indices)) < len(det_indices):
+            raise UserError(
+                f'det_indices are places among {num_keypoints} landmarks, '
+                f'each once, not {tuple(det_indices)}'
             )
         self.steps = tuple(steps)
         self.num_keypoints = num_keypoints
@@ -90,16 +97,21 @@ class REDNetHead(BaseHead):
             bias = self.final['det'].get_parameter('bias')
             nn.init.constant_(bias, math.log(odds))
 
-    def forward(self, feats: Tensor, step: int = -1) -> Tensor:
+    def forward(
+        self, feats: Union[Tensor, Sequence[Tensor]], step: int = -1
+    ) -> Tensor:
         """Raw output of a step: logits (detection) or maps (regression).
 
         Args:
-            feats (Tensor): Shape (N, C, h, w).
+            feats (Tensor | Sequence[Tensor]): Shape (N, C, h, w); of several
+                maps, as MMPose's backbones give them, the last.
             step (int): The recurrent step. Defaults to the last.
 
         Returns:
             Tensor: Shape (N, C_d or C_r, h, w).
         """
+        if not isinstance(feats, Tensor):
+            feats = feats[-1]
         return self.final[self.steps[step]](feats)
 
     def response(self, output: Tensor, step: int) -> Tensor:
@@ -127,17 +139,49 @@ class REDNetHead(BaseHead):
         batch_data_samples: Sequence[Any],
         train_cfg: Any = None,
     ) -> dict[str, Tensor]:
+        """As MMPose's heads: features in, the losses of one step out.
+
+        Args:
+            feats (Sequence[Tensor]): Of the backbone; the last is used.
+            batch_data_samples (Sequence[PoseDataSample]): As for
+                :meth:`loss_by_output`.
+            train_cfg (dict): As there.
+
+        Raises:
+            UserError: if the head is for several steps.
+        """
+        outputs = [self._only_output(feats)]
+        return self.loss_by_output(outputs, batch_data_samples, train_cfg)
+
+    def _only_output(self, feats: Sequence[Tensor]) -> Tensor:
+        if len(self.steps) > 1:
+            raise UserError(
+                f'a head of {len(self.steps)} recurrent steps needs a '
+                'RecurrentPoseEstimator; set model.type to it, or '
+                "model.head.steps to ('reg',)"
+            )
+        return self(feats)
+
+    def loss_by_output(
+        self,
+        outputs: Sequence[Tensor],
+        batch_data_samples: Sequence[Any],
+        train_cfg: Any = None,
+    ) -> dict[str, Tensor]:
         """Equations 9 and 11: all steps and all frames contribute.
 
         Args:
-            feats (Sequence[Tensor]): The raw output of each step, (N, C, h,
+            outputs (Sequence[Tensor]): The raw output of each step, (N, C, h,
                 w).
             batch_data_samples (Sequence[PoseDataSample]): N samples with
                 ``gt_instance_labels.keypoint_labels`` (1, K, 2) in input
                 pixels and ``keypoint_weights`` (1, K).
+            train_cfg (dict): ``compute_acc``, True by default.
 
         Returns:
-            dict: One loss a step, ``loss_det_0``, ``loss_reg_1``, ...
+            dict: One loss a step, ``loss_det_0``, ``loss_reg_1``, ..., and
+            ``acc_pose``, the share of landmarks that the last step finds
+            within a twentieth of the input.
         """
         labels = [sample.gt_instance_labels for sample in batch_data_samples]
         keypoints = torch.cat([label.keypoint_labels for label in labels])
@@ -152,10 +196,27 @@ class REDNetHead(BaseHead):
             )
         if 'reg' in self.steps:
             targets['reg'] = self.decoder.draw_gaussians(keypoints), weights
-        return {
+        losses = {
             f'loss_{kind}_{step}': self.losses[kind](output, *targets[kind])
-            for step, (kind, output) in enumerate(zip(self.steps, feats))
+            for step, (kind, output) in enumerate(zip(self.steps, outputs))
         }
+        if (train_cfg or {}).get('compute_acc', True):
+            if self.steps[-1] == 'det':
+                keypoints, weights = keypoints[:, few], weights[:, few]
+            losses['acc_pose'] = self._accuracy(
+                outputs[-1], keypoints, weights
+            )
+        return losses
+
+    @torch.no_grad()
+    def _accuracy(
+        self, output: Tensor, keypoints: Tensor, weights: Tensor
+    ) -> Tensor:
+        """PCK as MMPose's heads log it, at 0.05 of the input's sides."""
+        found = self.decoder.peaks(output.float().contiguous())
+        size = found.new_tensor(self.decoder.input_size)
+        near = ((found - keypoints) / size).norm(dim=-1) < 0.05
+        return (near * weights).sum() / weights.sum().clamp(min=1)
 
     def locate(self, output: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Landmarks of the last step's output.
@@ -167,12 +228,12 @@ class REDNetHead(BaseHead):
             tuple: Coordinates (N, C, 2) in input pixels, scores (N, C) and
             how widely each response is spread (N, C), pixels of the map.
         """
-        maps = self._last_response(output)
+        maps = self.last_response(output)
         keypoints, scores = self._decode(maps)
         with full_precision(maps):
             return keypoints, scores, self.decoder.spread(maps, keypoints)
 
-    def _last_response(self, output: Tensor) -> Tensor:
+    def last_response(self, output: Tensor) -> Tensor:
         """The last step's output as responses in single precision.
 
         They lie row by row in memory, as decoding reads them, however the
@@ -230,14 +291,41 @@ class REDNetHead(BaseHead):
 
     def predict(
         self,
-        feats: Sequence[Tensor],
+        feats: Sequence[Any],
+        batch_data_samples: Any = None,
+        test_cfg: Any = None,
+    ) -> Any:
+        """As MMPose's heads: features in, landmarks of one step out.
+
+        Args:
+            feats (Sequence[Tensor]): Of the backbone; with ``flip_test`` a
+                list of two, of the frames and of their mirror images.
+            batch_data_samples (Sequence[PoseDataSample]): As for
+                :meth:`predict_by_output`.
+            test_cfg (dict): As there.
+
+        Returns:
+            As there.
+
+        Raises:
+            UserError: if the head is for several steps.
+        """
+        if (test_cfg or {}).get('flip_test', False):
+            output = torch.cat([self._only_output(each) for each in feats])
+        else:
+            output = self._only_output(feats)
+        return self.predict_by_output([output], batch_data_samples, test_cfg)
+
+    def predict_by_output(
+        self,
+        outputs: Sequence[Tensor],
         batch_data_samples: Any = None,
         test_cfg: Any = None,
     ) -> Any:
         """Landmarks as MMPose's estimators want them.
 
         Args:
-            feats (Sequence[Tensor]): The raw output of each step, (N, C, h,
+            outputs (Sequence[Tensor]): The raw output of each step, (N, C, h,
                 w); with ``flip_test`` in the test settings (2N, C, h, w), the
                 second half for the mirrored frames.
             batch_data_samples (Sequence[PoseDataSample]): N samples; read
@@ -252,7 +340,7 @@ class REDNetHead(BaseHead):
             settings, also a list of N fields with ``heatmaps`` (C, h, w).
         """
         test_cfg = test_cfg or {}
-        maps = self._last_response(feats[-1])
+        maps = self.last_response(outputs[-1].detach())
         if test_cfg.get('flip_test', False):
             maps = self._mirror_mean(maps, batch_data_samples[0].metainfo)
         keypoints, scores = self._decode(maps)
@@ -263,4 +351,4 @@ class REDNetHead(BaseHead):
         ]
         if not test_cfg.get('output_heatmaps', False):
             return preds
-        return preds, [PixelData(heatmaps=each.detach()) for each in maps]
+        return preds, [PixelData(heatmaps=each) for each in maps]

@@ -2,12 +2,18 @@
 
 from .precision import full_precision
 from .recompute import recomputed
-from .step_norm import StepBatchNorm2d, convert_norms, set_step
+from .step_norm import (
+    StepBatchNorm2d,
+    convert_norms,
+    recurrent_step,
+    step_norms,
+)
 
 __all__ = [
     'StepBatchNorm2d',
     'convert_norms',
     'full_precision',
     'recomputed',
-    'set_step',
+    'recurrent_step',
+    'step_norms',
 ]

@@ -18,8 +18,8 @@ class StepBatchNorm2d(nn.Module):
     mean is wrong for both at test time. Scale and shift are weights and stay
     shared between the steps.
 
-    The step is chosen with :func:`set_step` before the layer is called. A
-    checkpoint whose statistics have no step axis (torchvision's), or another
+    The step is chosen with :class:`recurrent_step`; without, it is the first.
+    A checkpoint whose statistics have no step axis (torchvision's), or another
     number of steps, loads: missing steps start from the last one given.
 
     Args:
@@ -147,11 +147,37 @@ def convert_norms(module: nn.Module, num_steps: int, sync: bool) -> None:
         setattr(module, name, norm)
 
 
-def set_step(norms: Iterable[StepBatchNorm2d], step: int) -> None:
-    """Make ``norms`` use the running statistics of ``step``.
+class recurrent_step:
+    """A context within which norms use the statistics of one step.
 
-    Layers with a single set of statistics keep it whatever the step.
+    ::
+
+        for k in range(steps):
+            with recurrent_step(norms, k):
+                ...
+
+    Norms with a single set of statistics keep it whatever the step; outside
+    all use their first.
+
+    Args:
+        norms (Iterable[StepBatchNorm2d]): Of the network.
+        step (int): The recurrent step, counted from 0.
     """
-    for norm in norms:
-        own = max(step - norm.first_step, 0)
-        norm.step = min(own, norm.num_steps - 1)
+
+    def __init__(self, norms: Iterable[StepBatchNorm2d], step: int) -> None:
+        self.norms = tuple(norms)
+        self.step = step
+
+    def __enter__(self) -> None:
+        for norm in self.norms:
+            own = max(self.step - norm.first_step, 0)
+            norm.step = min(own, norm.num_steps - 1)
+
+    def __exit__(self, *error: object) -> None:
+        for norm in self.norms:
+            norm.step = 0
+
+
+def step_norms(module: nn.Module) -> tuple[StepBatchNorm2d, ...]:
+    """The norms with statistics of each step in a module."""
+    return tuple(m for m in module.modules() if isinstance(m, StepBatchNorm2d))

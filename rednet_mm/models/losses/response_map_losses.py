@@ -1,8 +1,8 @@
 """Losses on response maps: detection (equation 6), regression (equation 8).
 
-Both are averaged over the pixels of a map and over the maps that are
-supervised, where the paper's equations sum over the pixels and average over
-the maps: the constant 1 / (W * H) makes a weight mean the same at every
+Both are averaged over the pixels of a map, over the supervised maps of a face
+and over the faces, where the paper's equations sum over the pixels: the
+constant 1 / (W * H) makes a weight mean the same at every
 resolution, and is otherwise a matter of the learning rate.
 """
 
@@ -12,13 +12,18 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 
-def _mean_over_maps(loss: Tensor, target_weight: Tensor) -> Tensor:
-    """Mean of ``loss`` (N, C, h, w) over pixels and supervised maps.
+def _mean_over_faces(loss: Tensor, target_weight: Tensor) -> Tensor:
+    """Mean of ``loss`` (N, C, h, w) over a face's maps, then over faces.
 
+    A face with 7 supervised maps weighs what one with 68 does (equation 8
+    averages over the channels of a frame); one without any does not count.
     Zero (with a gradient of zero) where no map of the batch is supervised.
     """
     per_map = loss.mean((2, 3)) * target_weight
-    return per_map.sum() / target_weight.sum().clamp(min=1)
+    maps = target_weight.sum(1)  # (N,)
+    known = maps > 0
+    per_face = per_map.sum(1) / torch.where(known, maps, 1)
+    return per_face.sum() / known.sum().clamp(min=1)
 
 
 @MODELS.register_module()
@@ -57,7 +62,7 @@ class ResponseMapBCELoss(nn.Module):
         loss = F.binary_cross_entropy_with_logits(
             output.float(), target, weight, reduction='none'
         )
-        return self.loss_weight * _mean_over_maps(loss, target_weight)
+        return self.loss_weight * _mean_over_faces(loss, target_weight)
 
 
 @MODELS.register_module()
@@ -102,4 +107,4 @@ class ResponseMapL2Loss(nn.Module):
         )
         # In place: 68 maps of all frames take hundreds of megabytes.
         loss = (output.float() - target).square().mul_(weight)
-        return self.loss_weight * _mean_over_maps(loss, target_weight)
+        return self.loss_weight * _mean_over_faces(loss, target_weight)

@@ -13,7 +13,6 @@ from rednet_mm.errors import UserError
 from rednet_mm.models.layers import (
     StepBatchNorm2d,
     full_precision,
-    set_step,
 )
 
 Memory = tuple[Tensor, Tensor]
@@ -94,16 +93,12 @@ class TemporalRecurrentNeck(BaseModule):
             if recurrent
             else None
         )
-        self._norms = tuple(
-            m for m in self.modules() if isinstance(m, StepBatchNorm2d)
-        )
 
     def forward(
         self,
         code: Tensor,
         memory: Optional[Memory] = None,
         clip_length: int = 1,
-        step: int = 0,
     ) -> tuple[Tensor, Tensor, Optional[Memory]]:
         """One recurrent step over T frames of B clips.
 
@@ -113,14 +108,12 @@ class TemporalRecurrentNeck(BaseModule):
             memory (tuple[Tensor], optional): (h, c) of this step after the
                 frame before the clip, each (B, 256). None is zeros.
             clip_length (int): T.
-            step (int): The recurrent step, counted from 0.
 
         Returns:
             tuple: The new code (B*T, C_e, h, w), the identity code
             (B*T, C_i, h, w), and (h, c) after the last frame (None without
             recurrence).
         """
-        set_step(self._norms, step)
         identity, pose = code.split([self.id_channels, self.pose_channels], 1)
         pose = self.reduce(pose)
         if self.lstm is not None:
