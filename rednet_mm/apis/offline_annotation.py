@@ -13,6 +13,7 @@ import numpy as np
 from scipy.signal import savgol_filter
 
 from rednet_mm.datasets.metainfo import FLIP_PAIRS_7, FLIP_PAIRS_68
+from rednet_mm.shape_filter import place, turn_and_scale
 
 from .crops import box_of
 from .network import FaceNetwork
@@ -29,6 +30,12 @@ VIEWS = (
 
 # Order of the polynomial that is fitted to the frames around each.
 ORDER = 3
+
+# Frames over which the motion of the head is smoothed.
+MOTION_WINDOW = 5
+
+# What the smoothing of motion may take for noise, share of the face's size.
+MOTION_NOISE = 0.01
 
 _FLIPS = {68: FLIP_PAIRS_68, 7: FLIP_PAIRS_7}
 
@@ -221,8 +228,7 @@ def settle(
 ) -> tuple[list[OfflineFace], dict[str, int]]:
     """Smooth tracks over time, both ways, and leave out what is doubtful.
 
-    A Savitzky-Golay filter: a cubic through the frames around each one. It
-    does not lag, and follows what lasts for some frames, as a blink does.
+    See :func:`smooth_track`.
 
     Args:
         faces (Sequence[SeenFace]): Of a whole video.
@@ -248,7 +254,7 @@ def settle(
                 left_out['short'] += len(run)
                 continue
             raw = np.stack([face.keypoints for face in run])
-            smooth = savgol_filter(raw, settings.window, ORDER, axis=0)
+            smooth = smooth_track(raw, settings.window)
             moved = np.linalg.norm(smooth - raw, axis=-1).mean(-1)
             sizes = np.array([face.size for face in run])
             for face, keypoints, share in zip(run, smooth, moved / sizes):
@@ -258,6 +264,44 @@ def settle(
                     found.append(OfflineFace(face.frame, face.face, keypoints))
     found.sort(key=lambda face: (face.frame, face.face))
     return found, left_out
+
+
+def smooth_track(keypoints: np.ndarray, window: int) -> np.ndarray:
+    """Smooth the keypoints of a face, with the frames before and behind.
+
+    By Savitzky and Golay: a cubic through the frames around each one. It
+    does not lag, and follows what lasts for some frames, as a blink does.
+    The shape is smoothed over the window, the motion of the head, which is
+    faster and of which all keypoints tell, over fewer frames.
+
+    Args:
+        keypoints (np.ndarray): (T, K, 2), pixels, T at least the window.
+        window (int): Frames, odd, at least 5.
+
+    Returns:
+        np.ndarray: (T, K, 2).
+    """
+    middles = keypoints.mean(1)  # (T, 2)
+    centred = keypoints - middles[:, None]
+    first = centred[len(centred) // 2]
+    turns = np.array([turn_and_scale(first, each) for each in centred])
+    shapes = np.stack(
+        [place(each, 1 / turn) for each, turn in zip(centred, turns)]
+    )
+    shapes = savgol_filter(shapes, window, ORDER, axis=0)
+    # x, y of the middle and, as lengths, those of turn and scale: (T, 4).
+    size = face_size(first)
+    motion = np.column_stack([middles, size * turns.real, size * turns.imag])
+    change = savgol_filter(motion, MOTION_WINDOW, ORDER, axis=0) - motion
+    # The head is faster than the filter where it would change much.
+    far = np.linalg.norm(change, axis=1) / (MOTION_NOISE * size)
+    motion += change * np.maximum(1 - far, 0)[:, None]
+    return np.stack(
+        [
+            place(shape, complex(x, y) / size) + middle
+            for shape, (*middle, x, y) in zip(shapes, motion)
+        ]
+    )
 
 
 def _doubt(face: SeenFace, settings: OfflineSettings) -> Optional[str]:
