@@ -51,7 +51,7 @@ from rednet_mm.evaluation.tables import SUFFIXES, Table, write_table
 from rednet_mm.files import whole
 from rednet_mm.one_euro import OneEuroFilter
 from rednet_mm.provenance import describe_run
-from rednet_mm.shape_filter import ShapeFilter, place, turn_and_scale
+from rednet_mm.shape_filter import ShapeFilter, place
 from rednet_mm.shipped import NAME
 
 CLEAN = 'clean'

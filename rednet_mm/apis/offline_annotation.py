@@ -148,9 +148,7 @@ def look_again(
             mirror = np.array([[-1, 0, width - 1], [0, 1, 0], [0, 0, 1.0]])
             matrices.append(matrix @ mirror)
             crops.append(crop[:, ::-1])
-    result, _ = network.run(
-        np.ascontiguousarray(crops), [None] * len(crops)
-    )
+    result, _ = network.run(np.ascontiguousarray(crops), [None] * len(crops))
     found = np.asarray(result.keypoints, float)
     if pairs is not None:
         order = np.arange(network.num_keypoints)

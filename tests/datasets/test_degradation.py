@@ -47,9 +47,9 @@ def test_bursts_and_rests_last_as_long_as_they_should():
         found = runs([bool(frame) for frame in plan('dark', seed, 400)])
         bursts = [length for on, length in found if on]
         rests = [length for on, length in found if not on]
-        assert 5 <= min(bursts) and max(bursts) <= 30
+        assert min(bursts) >= 5 and max(bursts) <= 30
         # The first rest may be shorter.
-        assert 5 <= min(rests[1:]) and max(rests) <= 30
+        assert min(rests[1:]) >= 5 and max(rests) <= 30
 
 
 def test_a_longer_plan_begins_with_the_shorter_one():
@@ -221,7 +221,9 @@ def kinds_of(clip) -> list[list[str]]:
 
 
 def test_a_clip_has_one_time_line_that_the_item_alone_decides(root):
-    clips = dataset(root, patches=dict(ann_file=f'{root}/annotations/all.json'))
+    clips = dataset(
+        root, patches=dict(ann_file=f'{root}/annotations/all.json')
+    )
     first = clips[1]
     np.random.uniform(size=7)
     again = clips[1]
