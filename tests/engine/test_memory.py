@@ -45,6 +45,7 @@ print(given_back[0], kept[0])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not hasattr(ctypes.CDLL(None), 'mallinfo2'),
     reason='only the GNU C library since 2.33 gives an account of its blocks',

@@ -245,4 +245,5 @@ def test_variant_on_fake_cuda(variant, monkeypatch):
 @pytest.mark.parametrize('variant', MORE, ids=name)
 def test_more_variants(variant, monkeypatch):
     check(variant)
-    trace(variant, monkeypatch)
+    if variant[0] not in (101, 152):  # in a trace they are as 50 is
+        trace(variant, monkeypatch)
