@@ -251,7 +251,7 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
         outputs, _, state = self.unroll(frame[:, None], state)
         found = self.head.locate(outputs[-1])
         maps = self.head.last_response(outputs[-1]) if keep_maps else None
-        return StepResult(*found, maps), state
+        return StepResult(*found, maps=maps), state
 
     def loss(self, inputs: Tensor, data_samples: Sequence[Any]) -> dict:
         """Equation 14 over all frames and steps.
