@@ -60,7 +60,7 @@ def write_extracted(video: Path, frames: int, base: int = 1) -> None:
         write_face(image, i, base, video / 'annot')
 
 
-# -- one function a data set ---------------------------------------------------
+# -- one function a data set --------------------------------------------------
 
 
 def aflw(src: Path) -> None:
@@ -153,8 +153,10 @@ def real_aflw(sample: Path, src: Path) -> None:
     files = {each['id']: each['file_name'] for each in content['images']}
     # Without the ears, feature_ids 13 and 17.
     features = [i for i in range(1, 22) if i not in (13, 17)]
-    faces = [(face, Path(files[face['image_id']]).name)
-             for face in content['annotations']]
+    faces = [
+        (face, Path(files[face['image_id']]).name)
+        for face in content['annotations']
+    ]
     faces.append((faces[0][0], 'image00001.jpg'))
     for number, (face, name) in enumerate(faces, 1):
         tree.photo(name)

@@ -163,8 +163,7 @@ def with_options(
             cfg.merge_from_dict(given)
         except (KeyError, TypeError) as error:
             raise UserError(
-                f'{stage.path} cannot take {", ".join(given)}: '
-                f'{error.args[0]}'
+                f'{stage.path} cannot take {", ".join(given)}: {error.args[0]}'
             ) from error
         changed.append(Stage(stage.path, cfg, True, tuple(given)))
         if any(key.startswith('model.') for key in given):

@@ -86,7 +86,10 @@ def test_image_out_of_the_folder(data, name):
         (dict(center=[1e400, 0]), 'not finite'),
         (dict(center=[9]), 'is no point'),
         (dict(scale=[1, 2, 3]), 'is not an annotation file'),
-        (dict(keypoints=[1.0] * 21), '7 keypoints where the pipeline takes 68'),
+        (
+            dict(keypoints=[1.0] * 21),
+            '7 keypoints where the pipeline takes 68',
+        ),
         (dict(keypoints=[10**400] * 204), 'is not an annotation file'),
         (dict(scale='x'), 'is not an annotation file'),
         (dict(image_id=[1]), 'is not an annotation file'),
