@@ -60,7 +60,7 @@ def write_extracted(video: Path, frames: int, base: int = 1) -> None:
         write_face(image, i, base, video / 'annot')
 
 
-# -- one function a data set ---------------------------------------------------
+# -- one function a data set --------------------------------------------------
 
 
 def aflw(src: Path) -> None:

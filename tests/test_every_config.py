@@ -6,7 +6,6 @@ nothing is lazy, nothing is replaced but the size of the network.
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import subprocess
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from config_tools import CONFIGS
+from config_tools import CONFIGS, SIDES, shrunk, write_config
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
@@ -33,9 +32,6 @@ from original_trees import (
     vw,
 )
 
-from rednet_mm.engine.scaling import scaled
-
-SIDES = ('train', 'val', 'test')
 RUNNABLE = sorted(
     path.relative_to(CONFIGS).as_posix()
     for path in CONFIGS.rglob('*.py')
@@ -46,7 +42,6 @@ STAGES = [
     for network in ('resnet', 'vgg')
     for stage in ('stage1_images', 'stage2_lfw')
 ]
-WIDTH = 8
 
 
 @pytest.fixture(scope='module')
@@ -55,54 +50,19 @@ def converted(tmp_path_factory):
     return convert_all(tmp_path_factory.mktemp('converted'))
 
 
-def shrunk(name: str) -> Config:
-    """The config with its own data and a tiny network."""
-    cfg = Config.fromfile(CONFIGS / name)
-    init_default_scope('mmpose')
-    if cfg.model.type == 'TopdownPoseEstimator':
-        cfg.model.backbone.update(depth=18, base_channels=WIDTH)
-        cfg.model.head.in_channels = 8 * WIDTH
-        cfg.model.head.deconv_out_channels = (WIDTH,) * 3
-    else:
-        # What of the config is tested has its own data.
-        tested = copy.deepcopy(cfg)
-        tested.val_dataloader = tested.test_dataloader
-        tested.val_evaluator = tested.test_evaluator
-        cfg, tested = _scaled(cfg), _scaled(tested)
-        cfg.test_dataloader = tested.val_dataloader
-        cfg.test_evaluator = tested.val_evaluator
-    for side in SIDES:
-        cfg[f'{side}_dataloader'].update(
-            batch_size=2, num_workers=0, persistent_workers=False
-        )
-    return cfg
-
-
-def _scaled(cfg: Config) -> Config:
-    cfg.setdefault('stage', dict(data=None))
-    backbone = cfg.model.backbone
-    scale = dict(pretrained=False, input_size=64, depth=18)
-    wide = backbone.get('base_channels', 64)
-    # Widths are told from the full width.
-    if wide == 64:
-        kinds = ('REDNetResNet', 'REDNetVGG')
-        scale['base_channels'] = dict.fromkeys(kinds, WIDTH)
-    else:
-        scale.pop('depth')
-    return scaled(cfg, scale)
-
-
 @pytest.mark.parametrize('name', RUNNABLE)
 def test_config_on_its_own_data(name, converted, monkeypatch, tmp_path):
     monkeypatch.chdir(converted)
-    cfg = shrunk(name)
+    # Neither is of interest here, and they take longest.
+    monkeypatch.setattr(Config, 'pretty_text', '')
+    monkeypatch.setattr('mmengine.runner.runner.collect_env', dict)
+    cfg, written = shrunk(name), Config.fromfile(CONFIGS / name)
     head = cfg.model.head
     points = head.get('num_keypoints', head.get('out_channels', 68))
     seen = set()
     for side in SIDES:
         # As written: the size of the input too.
-        settings = Config.fromfile(CONFIGS / name)[f'{side}_dataloader']
-        settings = settings.dataset
+        settings = written[f'{side}_dataloader'].dataset
         if str(settings) in seen:
             continue
         seen.add(str(settings))
@@ -144,8 +104,7 @@ def test_config_on_its_own_data(name, converted, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize('name', STAGES)
 def test_mmpose_inferencer(name, converted, tmp_path):
-    config = tmp_path / name
-    shrunk(name).dump(config)
+    config = write_config(tmp_path / name, shrunk(name))
     inferencer = MMPoseInferencer(
         pose2d=str(config), det_model='whole_image', device='cpu'
     )

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,7 +16,12 @@ from mmpose.registry import DATASETS, MODELS
 
 from rednet_mm.engine import stages as stages_module
 from rednet_mm.engine.scaling import scaled
-from rednet_mm.engine.stages import Stage, read_stages, train_stage
+from rednet_mm.engine.stages import (
+    Stage,
+    final_checkpoint,
+    read_stages,
+    train_stage,
+)
 from rednet_mm.landmarks import SEVEN_OF_68
 
 # -- configs say what they say they do --------------------------------------
@@ -299,67 +300,80 @@ def test_a_changed_config_is_written_down(trainings, tmp_path):
     assert commands[0][2:4] == [str(config), '2']
 
 
-TINY_STAGES = """
-depth = 18
-pretrained = False
-input_size = 64
-num_workers = 0
-videos = dict(
-    type='VideoClipDataset',
-    data_root='data/300vw/',
-    data_prefix=dict(img=''),
-    clips_per_video=1,
+# -- options ----------------------------------------------------------------
+
+MAIN = str(CONFIGS / 'rednet_resnet_300vw.py')
+EVERY = {
+    'model.backbone.depth': 18,
+    'model.backbone.init_cfg': None,
+    'model.neck.in_channels': 512,
+}
+
+
+def test_options_reach_the_stages_that_have_the_part():
+    options = {
+        **EVERY,
+        'model.identity_head.in_channels': 256,
+        'train_cfg.max_epochs': 1,
+        'train_dataloader.dataset.clip_length': 3,
+        'train_dataloader.batch_sampler.max_batches': 2,
+        'model.test_cfg.flip_test': True,
+    }
+    one, two, three = read_stages(MAIN, options=options)
+    for stage in (one, two, three):
+        assert stage.changed and stage.cfg.model.backbone.depth == 18
+        assert stage.cfg.model.neck.in_channels == 512
+        assert stage.cfg.train_cfg.max_epochs == 1
+        assert stage.cfg.model.test_cfg.flip_test
+    assert 'identity_head' not in one.cfg.model
+    assert 'clip_length' not in one.cfg.train_dataloader.dataset
+    assert 'batch_sampler' not in one.cfg.train_dataloader
+    for stage in (two, three):
+        assert stage.cfg.model.identity_head.in_channels == 256
+        assert stage.cfg.train_dataloader.dataset.clip_length == 3
+        assert stage.cfg.train_dataloader.batch_sampler.max_batches == 2
+
+
+def test_a_stage_without_its_options_stays_its_own_file():
+    options = {'train_dataloader.batch_sampler.max_batches': 2}
+    changed = [s.changed for s in read_stages(MAIN, options=options)]
+    assert changed == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    'options, stage, says',
+    [
+        ({'model.backbone.depth': 18}, 'stage1_images', '512'),
+        (EVERY, 'stage2_lfw', '1024'),
+        ({'model.nek.in_channels': 1}, 'stage1_images', "'nek'"),
+        ({'model.identity_head.n': 1}, 'stage2_lfw', "'n'"),
+        ({'param_scheduler.5.end': 1}, 'stage1_images', 'Index 5'),
+    ],
 )
-data = dict(
-    images=dict(max_epochs=1, batch_size=20),
-    identities=dict(max_epochs=4, batch_size=10, num_subjects=20),
-    clips=dict(
-        train=dict(videos, ann_file='annotations/rednet_train.json'),
-        test=dict(videos, ann_file='annotations/rednet_test.json'),
-        max_epochs=1,
-        batch_size=3,
-        num_subjects=6,
-    ),
+def test_options_that_a_stage_cannot_take(options, stage, says):
+    with pytest.raises(ValueError, match=says) as caught:
+        read_stages(MAIN, options=options)
+    message = str(caught.value)
+    assert f'{stage}.py' in message and '\n' not in message
+
+
+@pytest.mark.parametrize(
+    'train, hook, name',
+    [
+        (dict(max_epochs=3), {}, 'epoch_3.pth'),
+        (dict(max_iters=30), dict(by_epoch=False), 'iter_30.pth'),
+        (dict(max_iters=30), {}, 'epoch_1.pth'),
+        (dict(max_epochs=2), dict(filename_tmpl='e{}.pth'), 'e2.pth'),
+        # Of a longer training, before the end was set earlier.
+        (dict(max_epochs=3), {}, 'epoch_60.pth'),
+    ],
 )
-"""
-
-
-@pytest.mark.slow
-def test_three_stages_killed_and_run_again(stage_data):
-    (stage_data / 'scale.py').write_text(TINY_STAGES)
-    command = [
-        sys.executable,
-        str(CONFIGS.parent / 'tools' / 'train_stages.py'),
-        str(CONFIGS / 'rednet_resnet_300vw.py'),
-        '--scale',
-        'scale.py',
-    ]
-    work = stage_data / 'work_dirs'
-    second = work / 'rednet_resnet_stage2_lfw'
-    first = subprocess.Popen(command, cwd=stage_data, start_new_session=True)
-    try:
-        for _ in range(1200):
-            if (second / 'last_checkpoint').exists():
-                break
-            assert first.poll() is None
-            time.sleep(0.1)
-    finally:
-        os.killpg(first.pid, signal.SIGKILL)
-        first.wait()
-    assert not (second / 'epoch_4.pth').exists()
-    images = work / 'rednet_resnet_stage1_images' / 'epoch_1.pth'
-    written = images.stat().st_mtime_ns
-
-    done = subprocess.run(
-        command, cwd=stage_data, capture_output=True, text=True, timeout=300
-    )
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said[-2000:]
-    assert 'stage1_images.py: trained already' in said
-    assert images.stat().st_mtime_ns == written
-    assert 'resumed epoch' in said
-    assert (
-        'fresh, not in the checkpoint: neck.lstm; fresh, since the '
-        'checkpoint knows 20 subjects and the config 6'
-    ) in said
-    assert (work / 'rednet_resnet_300vw' / 'epoch_1.pth').exists()
+def test_end_of_a_training(train, hook, name, tmp_path):
+    cfg = Config(dict(train_cfg=train, default_hooks=dict(checkpoint=hook)))
+    (tmp_path / name).touch()
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / name))
+    assert final_checkpoint(cfg, str(tmp_path)) == str(tmp_path / name)
+    for other in ('epoch_0.pth', 'iter_29.pth', 'best_NME_epoch_9.pth'):
+        (tmp_path / other).touch()
+        (tmp_path / 'last_checkpoint').write_text(other)
+        assert final_checkpoint(cfg, str(tmp_path)) is None
