@@ -249,9 +249,9 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
             tuple: The landmarks, and the state for the next frame.
         """
         outputs, _, state = self.unroll(frame[:, None], state)
-        found = self.head.locate(outputs[-1])
+        keypoints, scores, spreads = self.head.locate(outputs[-1])
         maps = self.head.last_response(outputs[-1]) if keep_maps else None
-        return StepResult(*found, maps=maps), state
+        return StepResult(keypoints, scores, spreads, maps), state
 
     def loss(self, inputs: Tensor, data_samples: Sequence[Any]) -> dict:
         """Equation 14 over all frames and steps.
