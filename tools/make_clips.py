@@ -46,7 +46,9 @@ def clean_videos(args: argparse.Namespace) -> list[CleanVideo]:
     )
 
 
-def write(videos: list[CleanVideo], folder: Path, args: argparse.Namespace) -> None:
+def write(
+    videos: list[CleanVideo], folder: Path, args: argparse.Namespace
+) -> None:
     """All videos, and a table of them."""
     patches = None
     if 'occluder' in args.degrade:

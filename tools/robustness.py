@@ -315,7 +315,7 @@ def table_of(
     heads = ['kind: system', 'frames', 'missing', *COLUMNS.values()]
     table = Table(
         'Degraded videos',
-        protocol.sentence,
+        protocol.sentence(),
         tuple(heads),
         tuple(map(tuple, rows)),
     )

@@ -144,9 +144,7 @@ def _photos(
             pipeline=[
                 dict(type='LoadImage'),
                 dict(type='GetBBoxCenterScale', padding=PADDING),
-                dict(
-                    type='ClipFromImage', occluder_prob=occluders, seed=seed
-                ),
+                dict(type='ClipFromImage', occluder_prob=occluders, seed=seed),
                 dict(
                     type='TopdownAffine', input_size=(size, size), use_udp=True
                 ),

@@ -183,7 +183,9 @@ def _hand(outline: np.ndarray, rng: Any) -> np.ndarray:
         root = np.array([44 + 13 * finger, 72.0])
         length = rng.uniform(30, 58)
         tip = root + length * np.array([np.sin(turn), -np.cos(turn)])
-        ends = [tuple(np.round(end).astype(int).tolist()) for end in (root, tip)]
+        ends = [
+            tuple(np.round(end).astype(int).tolist()) for end in (root, tip)
+        ]
         cv2.line(outline, *ends, 255, 12, cv2.LINE_AA)
         # The gap beside a finger lies in shadow.
         shade = np.zeros_like(outline)
@@ -228,4 +230,6 @@ def _blob(outline: np.ndarray, rng: Any) -> None:
     points = 64 + radii[:, None] * np.stack(
         [np.cos(angles), np.sin(angles)], 1
     )
-    cv2.fillPoly(outline, [np.round(points).astype(np.int32)], 255, cv2.LINE_AA)
+    cv2.fillPoly(
+        outline, [np.round(points).astype(np.int32)], 255, cv2.LINE_AA
+    )

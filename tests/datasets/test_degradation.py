@@ -221,7 +221,9 @@ def kinds_of(clip) -> list[list[str]]:
 
 
 def test_a_clip_has_one_time_line_that_the_item_alone_decides(root):
-    clips = dataset(root, patches=dict(ann_file=f'{root}/annotations/all.json'))
+    clips = dataset(
+        root, patches=dict(ann_file=f'{root}/annotations/all.json')
+    )
     first = clips[1]
     np.random.uniform(size=7)
     again = clips[1]
