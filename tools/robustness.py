@@ -1,6 +1,7 @@
 """Measure models on degraded videos, by kind of degradation:
 
-python tools/robustness.py --videos data/videos/annotations/offline_test.json \\
+python tools/robustness.py \\
+    --videos data/videos/annotations/offline_test.json \\
     --photos data/300w/annotations/300w_val.json \\
     [--models NAME=CONFIG,CHECKPOINT ...] [--peers mediapipe dlib] [--out DIR]
 
@@ -51,7 +52,7 @@ from rednet_mm.evaluation.tables import SUFFIXES, Table, write_table
 from rednet_mm.files import whole
 from rednet_mm.one_euro import OneEuroFilter
 from rednet_mm.provenance import describe_run
-from rednet_mm.shape_filter import ShapeFilter, place, turn_and_scale
+from rednet_mm.shape_filter import ShapeFilter, place
 from rednet_mm.shipped import NAME
 
 CLEAN = 'clean'

@@ -47,9 +47,9 @@ def test_bursts_and_rests_last_as_long_as_they_should():
         found = runs([bool(frame) for frame in plan('dark', seed, 400)])
         bursts = [length for on, length in found if on]
         rests = [length for on, length in found if not on]
-        assert 5 <= min(bursts) and max(bursts) <= 30
+        assert min(bursts) >= 5 and max(bursts) <= 30
         # The first rest may be shorter.
-        assert 5 <= min(rests[1:]) and max(rests) <= 30
+        assert min(rests[1:]) >= 5 and max(rests) <= 30
 
 
 def test_a_longer_plan_begins_with_the_shorter_one():
