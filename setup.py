@@ -50,7 +50,10 @@ setup(
     long_description_content_type='text/markdown',
     python_requires='>=3.10',
     packages=find_packages(include=['rednet_mm*', 'data_converters*']),
-    package_data={'rednet_mm': ['weights/*']},
+    package_data={
+        'rednet_mm': ['weights/*'],
+        'data_converters': ['*.csv'],
+    },
     cmdclass=dict(build_py=BuildWithConfigs),
     # Bounds only where they matter and no exact pins: an MMPose environment
     # that works is left as it is. The set that was tested is pinned in
