@@ -209,6 +209,7 @@ def test_systems_side_by_side(tmp_path, monkeypatch, capsys):
     assert [row['system'] for row in first['rows']] == [
         'a',
         'other',
+        'a + shape filter',
         'a + One Euro',
     ]
     assert len(list((tmp_path / 'out').iterdir())) == len(FORMATS)
