@@ -269,7 +269,10 @@ def test_a_vgg_of_several_steps_remembers_the_same(tmp_path):
     # twenty pixels, where pooled maxima change places. What the bottleneck
     # of both steps hands on tells.
     config = tracker_config(SIZE)
-    config.model = tiny_model_cfg(size=SIZE, backbone=dict(type='REDNetVGG'))
+    # Narrower, its maps have more of those places.
+    config.model = tiny_model_cfg(
+        size=SIZE, width=64, backbone=dict(type='REDNetVGG')
+    )
     weights = tmp_path / 'weights.pth'
     torch.save(
         dict(state_dict=build_model(config.model).state_dict()), weights

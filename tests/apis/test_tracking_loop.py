@@ -216,6 +216,7 @@ def test_two_processes_measure_the_same(config, tmp_path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     two = json.loads(out.read_text())
+    assert two.pop('provenance')['checkpoint'] == config.load_from
     assert two.keys() == one.keys()
     for name, value in two.items():
         assert value == pytest.approx(one[name], rel=1e-6), name
