@@ -18,8 +18,7 @@ MIM = ('configs', 'tools', 'data_converters', 'model-index.yml')
 # requirements beside them. The one list: nothing else leaves anything out.
 CHECKOUT_ONLY = (
     '__pycache__',
-    'benchmarks',
-    'reliability',
+    'dev',
     'model_card.py',
     'run_tests.sh',
     'setup_env.sh',

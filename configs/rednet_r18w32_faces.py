@@ -157,5 +157,5 @@ val_evaluator = dict(type='FaceLandmarkMetric')
 test_evaluator = val_evaluator
 
 # following faces in films: thresholds of these weights' response maps, by
-# tools/benchmarks/lost_faces.py (docs/tracking.md)
+# tools/dev/benchmarks/lost_faces.py (docs/tracking.md)
 tracker = dict(min_score=0.58, max_spread=4.0)

@@ -1,1 +1,1 @@
-../rednet_mm/untrusted.py
+../rednet_mm/utils/untrusted.py

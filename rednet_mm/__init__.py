@@ -3,15 +3,18 @@
 ========================  =====================================================
 ``models``                encoder-decoder, recurrent neck, heads, losses and
                           the estimator that owns the loops over steps and time
-``codecs``                response maps: drawn on the device, decoded to pixels
-``datasets``              video clips, samplers, landmark metainfo
-``evaluation``            error of facial landmarks
-``engine``                loops that carry state over a video, CPU autocast
-``apis``                  following faces in a video, the inferencer
-``drawing``               landmarks on frames, frames on a sheet
-``shipped``               where the model is that comes with the package
+``codecs``                heatmaps: encoded on the device, decoded to pixels
+``datasets``              video clips, samplers, transforms, metainfo
+``engine``                hooks, loops, optimizer wrapper of MMEngine
+``evaluation``            metrics
+``analysis``              comparison of systems, robustness, reports
+``tracking``              tracker, boxes, detectors, networks it runs
+``apis``                  inferencer, video reader and writer, logs
+``visualization``         drawing
+``utils``                 checkpoints, files, errors, command lines
 ``structures``            the frozen states that go in and come out
-========================  =====================================================
+========================  ========================
+=====================================================
 
 Importing the package registers its modules in MMPose's registries, tells
 torch which classes an mmengine checkpoint may hold, and makes MMEngine load
@@ -32,10 +35,8 @@ from rednet_mm import (  # noqa: E402
     evaluation,
     models,
 )
-from rednet_mm.checkpoint_loader import use_own_loader  # noqa: E402
-from rednet_mm.checkpoint_safety import (  # noqa: E402
-    allow_mmengine_checkpoints,
-)
+from rednet_mm.utils.checkpoint import allow_mmengine_checkpoints  # noqa: E402
+from rednet_mm.utils.checkpoint_loader import use_own_loader  # noqa: E402
 
 allow_mmengine_checkpoints()
 use_own_loader()

@@ -7,8 +7,13 @@ python -m rednet_mm copy FOLDER
 import argparse
 from pathlib import Path
 
-from rednet_mm.engine.launch import one_sentence_errors
-from rednet_mm.shipped import FOLDERS, copy_folders, resources, shipped_model
+from rednet_mm.utils.bundled import (
+    FOLDERS,
+    copy_folders,
+    resources,
+    shipped_model,
+)
+from rednet_mm.utils.cli import one_sentence_errors
 from rednet_mm.version import __version__
 
 PARTS = ('config', 'weights', 'card', *FOLDERS)

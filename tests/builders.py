@@ -22,7 +22,7 @@ from torch import nn
 from data_converters.convert_300vw import convert
 from data_converters.pts import write_pts
 from data_converters.schema import DatasetWriter
-from rednet_mm.landmarks import SEVEN_OF_21, SEVEN_OF_68
+from rednet_mm.utils.landmarks import SEVEN_OF_21, SEVEN_OF_68
 
 # Where tests start processes: not forked from their own, since a child of a
 # process with threads may wait for ever for a lock that one of them held, nor

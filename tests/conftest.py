@@ -18,6 +18,11 @@ HERE = Path(__file__).parent
 if str(HERE) not in sys.path:
     sys.path.insert(0, str(HERE))  # for builders
 
+# Behind the rest: nothing of the tools hides a module of another name.
+TOOLS = HERE.parent / 'tools'
+FOLDERS = ('', 'dataset', 'analysis_tools', 'dev', 'dev/benchmarks')
+sys.path += [str(TOOLS / folder) for folder in FOLDERS]
+
 
 def pytest_sessionstart(session):
     """Registries and threads, where tests run and not where they are dealt.

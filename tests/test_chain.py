@@ -36,7 +36,7 @@ OPTIONS = [
 # Imported by the trainings: kills the second stage's, once, after an epoch.
 KILLER = """
 import os, pathlib, signal
-from rednet_mm.engine.checkpoints import WholeCheckpointHook
+from rednet_mm.engine.hooks.checkpoint_hook import WholeCheckpointHook
 
 original = WholeCheckpointHook.after_train_epoch
 mark = pathlib.Path('killed')

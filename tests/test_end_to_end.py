@@ -163,7 +163,7 @@ def test_dump_holds_every_frame_and_its_figures_are_the_printed_ones(
 
 
 def test_learning_curve_has_a_line_an_epoch(run, tool):
-    table = tool('learning_curve.py', run['work'])
+    table = tool('analysis_tools/learning_curve.py', run['work'])
     lines = [line for line in table.splitlines() if line.startswith('|')]
     assert [line.split('|')[1].strip() for line in lines[2:]] == ['1', '2']
     assert 'seed 0' in table and 'commit' in table

@@ -20,8 +20,8 @@ from mmengine.dataset import pseudo_collate
 from mmpose.registry import DATASETS, METRICS, MODELS
 
 from rednet_mm.apis import LandmarkTracker
-from rednet_mm.apis.network import ModelNetwork
-from rednet_mm.errors import UserError
+from rednet_mm.tracking.torch_network import ModelNetwork
+from rednet_mm.utils.errors import UserError
 
 SIZE = 64
 NAMES = ('good', 'unmarked', 'border', 'pixel')

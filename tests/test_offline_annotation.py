@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from builders import face_shape
 
-from rednet_mm.apis.network import FaceResult
 from rednet_mm.apis.offline_annotation import (
     VIEWS,
     OfflineSettings,
@@ -21,6 +20,7 @@ from rednet_mm.apis.offline_annotation import (
     smooth_track,
 )
 from rednet_mm.datasets.metainfo import FLIP_PAIRS_68
+from rednet_mm.tracking.network import FaceResult
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'tools'))
 

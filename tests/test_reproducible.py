@@ -10,8 +10,8 @@ import torch
 from builders import write_videos
 from mmengine.runner import Runner
 
-from rednet_mm.checkpoint_safety import read_checkpoint
-from rednet_mm.engine.launch import add_run_arguments, run_config
+from rednet_mm.utils.checkpoint import read_checkpoint
+from rednet_mm.utils.cli import add_run_arguments, run_config
 
 CONFIG = Path(__file__).parents[1] / 'configs' / 'rednet_r18_tiny300vw.py'
 

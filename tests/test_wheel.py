@@ -18,8 +18,8 @@ import pytest
 import yaml
 
 from rednet_mm import version
-from rednet_mm.errors import UserError
-from rednet_mm.shipped import copy_folders
+from rednet_mm.utils.bundled import copy_folders
+from rednet_mm.utils.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 
@@ -269,7 +269,7 @@ def test_a_converter_of_the_wheel_finds_the_others(installed):
 
 def test_converted_data_is_whole(installed, videos):
     said = installed.run(
-        'tools/check_dataset.py',
+        'tools/dataset/check_dataset.py',
         *sorted((videos / 'tiny300vw' / 'annotations').glob('*.json')),
     )
     assert said.endswith('0 errors, 0 warnings\n')
@@ -291,7 +291,7 @@ def test_faces_are_followed(installed, videos):
 def test_mmpose_runs_the_shipped_model(installed):
     script = (
         'import numpy as np, rednet_mm\n'
-        'from rednet_mm.shipped import shipped_model\n'
+        'from rednet_mm.utils.bundled import shipped_model\n'
         'from mmpose.apis import init_model, inference_topdown\n'
         'model = shipped_model()\n'
         'network = init_model(str(model.config), str(model.weights), "cpu")\n'

@@ -7,9 +7,9 @@ import argparse
 import os
 from pathlib import Path
 
-from rednet_mm.apis.network import TorchNetwork
 from rednet_mm.apis.onnx_export import export_onnx
-from rednet_mm.engine.launch import (
+from rednet_mm.tracking.torch_network import TorchNetwork
+from rednet_mm.utils.cli import (
     check_suffix,
     existing_config,
     one_sentence_errors,

@@ -11,7 +11,7 @@ say() { printf '\n== %s\n' "$*"; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 stamp=.venv/.rednet-ready
-wanted=$(cat requirements/*.txt tools/build_mmcv.py setup.py | cksum)
+wanted=$(cat requirements/*.txt tools/dev/build_mmcv.py setup.py | cksum)
 if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
   say "environment: .venv is ready"
   exit 0
@@ -65,7 +65,7 @@ print("cp%d%d-torch%s-%s" % (*sys.version_info[:2], torch.__version__.split("+")
 wheels=$wheels/$kind
 if ! ls "$wheels"/mmcv-*.whl >/dev/null 2>&1; then
   say "compiling mmcv into $wheels (8 to 15 minutes on 2 cores)"
-  .venv/bin/python tools/build_mmcv.py --out "$wheels"
+  .venv/bin/python tools/dev/build_mmcv.py --out "$wheels"
 fi
 say "mmcv and this project"
 pip install -q --no-deps --force-reinstall "$(ls -t "$wheels"/mmcv-*.whl | head -1)"

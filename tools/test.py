@@ -7,17 +7,17 @@ import os.path as osp
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from rednet_mm.checkpoint_safety import check_checkpoint
-from rednet_mm.engine.launch import (
+from rednet_mm.engine.processes import prepare_processes
+from rednet_mm.evaluation.dumps import SUFFIXES
+from rednet_mm.utils.checkpoint import check_checkpoint
+from rednet_mm.utils.cli import (
     add_run_arguments,
     check_suffix,
     dump_whole,
     one_sentence_errors,
     run_config,
 )
-from rednet_mm.engine.memory import keep_freed_memory
-from rednet_mm.engine.processes import prepare_processes
-from rednet_mm.evaluation.dumps import SUFFIXES
+from rednet_mm.utils.memory import keep_freed_memory
 
 
 def parse_args() -> argparse.Namespace:

@@ -46,18 +46,19 @@ from rednet_mm.apis import (
     read_frames,
     shipped_network,
 )
-from rednet_mm.apis.crops import as_image, box_of
-from rednet_mm.engine.launch import (
+from rednet_mm.tracking.boxes import box_of
+from rednet_mm.tracking.crops import as_image
+from rednet_mm.utils.bundled import NAME
+from rednet_mm.utils.cli import (
     check_display,
     check_suffix,
     existing_config,
     one_sentence_errors,
     stop_on_sigterm,
 )
-from rednet_mm.errors import UserError
-from rednet_mm.files import whole
-from rednet_mm.provenance import describe_run
-from rednet_mm.shipped import NAME
+from rednet_mm.utils.env import describe_run
+from rednet_mm.utils.errors import UserError
+from rednet_mm.utils.io import whole
 
 SHEET_FRAMES = 12
 WINDOW = 'faces, q ends'

@@ -8,13 +8,13 @@ import os.path as osp
 
 from mmengine.config import DictAction
 
-from rednet_mm.engine.launch import one_sentence_errors
 from rednet_mm.engine.scaling import read_scale
 from rednet_mm.engine.stages import (
     final_checkpoint,
     read_stages,
     train_stage,
 )
+from rednet_mm.utils.cli import one_sentence_errors
 
 
 def parse_args() -> tuple[argparse.Namespace, list[str]]:

@@ -8,7 +8,7 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=20),
     param_scheduler=dict(type='ParamSchedulerHook'),
     # Whole files, and seeds of each epoch: a run that is killed and resumed
-    # ends as one that is not (docs/interrupted.md).
+    # ends as one that is not (docs/resume.md).
     checkpoint=dict(
         type='WholeCheckpointHook',
         interval=1,

@@ -7,8 +7,8 @@ _base_ = [
 
 model = dict(
     init_from='mean',
-    # Of 300-W's training part, printed by tools/mean_shape.py; other sets'
-    # lie within two hundredths of the input of it.
+    # Of 300-W's training part, printed by tools/dataset/mean_shape.py; other
+    # sets' lie within two hundredths of the input of it.
     mean_shape=[
         [0.2659, 0.2713],
         [0.3981, 0.2781],

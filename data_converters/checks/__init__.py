@@ -4,17 +4,17 @@ An error would spoil or stop a training or an evaluation; a warning is for a
 person to judge. All coordinates are 0-based image pixels.
 """
 
-from .findings import Finding, Findings
-from .one_file import PADDING, TINY_FACE, check_content
-from .reading import (
+from data_converters.checks.findings import Finding, Findings
+from data_converters.checks.one_file import PADDING, TINY_FACE, check_content
+from data_converters.checks.reading import (
     Picture,
     file_names,
     read_dataset,
     read_picture,
     read_pictures,
 )
-from .report import as_text, check_files, write_report
-from .several_files import (
+from data_converters.checks.report import as_text, check_files, write_report
+from data_converters.checks.several_files import (
     TABLE_4,
     Part,
     beside_paper,

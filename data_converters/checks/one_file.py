@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from data_converters.untrusted import leaves_folder, short
-
-from .findings import Findings
-from .reading import Picture
-from .values import (
+from data_converters.checks.findings import Findings
+from data_converters.checks.reading import Picture
+from data_converters.checks.values import (
     as_numbers,
     is_frame,
     is_id,
@@ -24,6 +22,7 @@ from .values import (
     twice,
     video_name,
 )
+from data_converters.untrusted import leaves_folder, short
 
 # The longer side of a face's box, in pixels, below which it is called tiny.
 TINY_FACE = 20

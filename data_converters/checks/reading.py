@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from data_converters.checks.values import is_text
 from data_converters.errors import DataError
 from data_converters.frames import read_frames, split_frame_name
 from data_converters.images import decode
 from data_converters.parallel import run_parallel
 from data_converters.untrusted import leaves_folder
-
-from .values import is_text
 
 
 class Picture(NamedTuple):

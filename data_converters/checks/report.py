@@ -9,9 +9,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .one_file import TINY_FACE, check_content
-from .reading import file_names, read_dataset, read_pictures, too_deep
-from .several_files import beside_paper, check_between, make_part
+from data_converters.checks.one_file import TINY_FACE, check_content
+from data_converters.checks.reading import (
+    file_names,
+    read_dataset,
+    read_pictures,
+    too_deep,
+)
+from data_converters.checks.several_files import (
+    beside_paper,
+    check_between,
+    make_part,
+)
 
 
 def check_files(

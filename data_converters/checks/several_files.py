@@ -11,9 +11,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from .findings import Findings
-from .reading import Picture, file_names
-from .values import listed
+from data_converters.checks.findings import Findings
+from data_converters.checks.reading import Picture, file_names
+from data_converters.checks.values import listed
 
 # What the paper counts (RED-Net, IJCV 2018, Table 4), by split; 300-VW's
 # are of the protocol rednet.

@@ -1,30 +1,35 @@
-"""Following faces in films; the owner of video input and output."""
+"""Inferencer, video reader and writer, logs; what users import."""
 
-from rednet_mm.drawing import contact_sheet
-from rednet_mm.one_euro import OneEuroFilter, OneEuroState
-from rednet_mm.shape_filter import ShapeFilter, ShapeFilterState
-
-from .detectors import Calibration, FaceDetector, WholeFrame, build_detector
-from .drawing import (
-    FrameSample,
-    Trajectories,
-    draw_face,
-    draw_maps,
+from rednet_mm.tracking.detectors import (
+    Calibration,
+    FaceDetector,
+    WholeFrame,
+    build_detector,
 )
-from .inferencer import REDNetInferencer
-from .network import FaceNetwork, FaceResult, TorchNetwork
-from .onnx_network import OnnxNetwork
-from .shipped_network import shipped_network
-from .track_log import TrackLog, TrackTotals
-from .track_state import (
+from rednet_mm.tracking.network import FaceNetwork, FaceResult
+from rednet_mm.tracking.onnx_network import OnnxNetwork
+from rednet_mm.tracking.torch_network import TorchNetwork
+from rednet_mm.tracking.track_state import (
     TrackedFace,
     TrackerSettings,
     TrackEvent,
     TrackState,
 )
-from .tracker import LandmarkTracker
-from .tracking_loop import TrackingTestLoop
-from .video_io import Frame, FrameReader, read_frames
+from rednet_mm.tracking.tracker import LandmarkTracker
+from rednet_mm.utils.filters import OneEuroFilter, OneEuroState
+from rednet_mm.utils.shape_filter import ShapeFilter, ShapeFilterState
+from rednet_mm.visualization.drawing import (
+    FrameSample,
+    Trajectories,
+    contact_sheet,
+    draw_face,
+    draw_maps,
+)
+
+from .bundled import shipped_network
+from .inferencer import REDNetInferencer
+from .track_log import TrackLog, TrackTotals
+from .video_reader import Frame, FrameReader, read_frames
 from .video_writer import VideoWriter
 
 __all__ = [
@@ -49,7 +54,6 @@ __all__ = [
     'TrackTotals',
     'TrackedFace',
     'TrackerSettings',
-    'TrackingTestLoop',
     'Trajectories',
     'VideoWriter',
     'WholeFrame',

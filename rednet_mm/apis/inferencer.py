@@ -20,16 +20,16 @@ from mmpose.structures import PoseDataSample, split_instances
 from mmpose.structures.utils import revert_heatmap
 from rich.progress import track
 
-from rednet_mm.engine.launch import check_display, dump_whole
-from rednet_mm.errors import UserError
-from rednet_mm.shipped import shipped_model
+from rednet_mm.tracking.crops import as_image
+from rednet_mm.tracking.detectors import build_detector
+from rednet_mm.tracking.torch_network import ModelNetwork
+from rednet_mm.tracking.track_state import TrackedFace, TrackState
+from rednet_mm.tracking.tracker import LandmarkTracker
+from rednet_mm.utils.bundled import shipped_model
+from rednet_mm.utils.cli import check_display, dump_whole
+from rednet_mm.utils.errors import UserError
 
-from .crops import as_image
-from .detectors import build_detector
-from .network import ModelNetwork
-from .track_state import TrackedFace, TrackState
-from .tracker import LandmarkTracker
-from .video_io import FrameReader, read_frames, read_image
+from .video_reader import FrameReader, read_frames, read_image
 from .video_writer import VideoWriter
 
 # Detectors by MMPose's names for them.

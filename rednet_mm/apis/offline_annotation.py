@@ -13,12 +13,11 @@ import numpy as np
 from scipy.signal import savgol_filter
 
 from rednet_mm.datasets.metainfo import FLIP_PAIRS_7, FLIP_PAIRS_68
-from rednet_mm.shape_filter import place, turn_and_scale
-
-from .crops import box_of
-from .network import FaceNetwork
-from .track_state import TrackState
-from .tracker import LandmarkTracker
+from rednet_mm.tracking.boxes import box_of
+from rednet_mm.tracking.network import FaceNetwork
+from rednet_mm.tracking.track_state import TrackState
+from rednet_mm.tracking.tracker import LandmarkTracker
+from rednet_mm.utils.shape_filter import place, turn_and_scale
 
 # Scale of the crop, its turn in degrees, and its shift as shares of its
 # side. Each is taken as it is and in a mirror.

@@ -11,19 +11,19 @@ import cv2
 import numpy as np
 import torch
 
-from rednet_mm.errors import UserError
-from rednet_mm.files import whole
 from rednet_mm.models.deploy import RESULTS, SingleStep
-from rednet_mm.version import __version__
-
-from .network import FaceResult, TorchNetwork
-from .onnx_network import (
+from rednet_mm.tracking.network import FaceResult
+from rednet_mm.tracking.onnx_network import (
     FORMAT,
     FORMAT_KEY,
     METADATA,
     OnnxNetwork,
     runtime,
 )
+from rednet_mm.tracking.torch_network import TorchNetwork
+from rednet_mm.utils.errors import UserError
+from rednet_mm.utils.io import whole
+from rednet_mm.version import __version__
 
 # Since 2021; ONNX Runtime 1.10 and newer run it.
 OPSET = 17

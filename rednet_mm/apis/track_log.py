@@ -16,10 +16,9 @@ from typing import Any, Optional, TextIO
 
 import numpy as np
 
-from rednet_mm.files import part_of, whole
-
-from .crops import overlap
-from .track_state import TrackedFace, TrackEvent
+from rednet_mm.tracking.boxes import overlap
+from rednet_mm.tracking.track_state import TrackedFace, TrackEvent
+from rednet_mm.utils.io import part_of, whole
 
 # Seconds between two states of the JSON on disk, at least; and the share of
 # the time that writing them may take.

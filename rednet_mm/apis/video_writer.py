@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 # The usual clock of video: fine enough for times of every rate.
 _CLOCK = Fraction(1, 90000)

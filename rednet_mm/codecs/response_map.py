@@ -10,7 +10,7 @@ from mmpose.codecs.base import BaseKeypointCodec
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 # Beyond so many standard deviations from the maximum, at least one less from
 # the window's centre, a Gaussian is below 4e-6.

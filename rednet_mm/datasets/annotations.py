@@ -13,8 +13,8 @@ from rednet_mm.datasets.transforms.face_keypoint_converter import (
     taken,
     takes,
 )
-from rednet_mm.errors import UserError
-from rednet_mm.untrusted import leaves_folder
+from rednet_mm.utils.errors import UserError
+from rednet_mm.utils.untrusted import leaves_folder
 
 # What MMPose's and COCO's readers raise over content of another form.
 UNREADABLE = (
@@ -44,7 +44,7 @@ def reading_annotations(path: str) -> Iterator[None]:
         raise UserError(
             f'{path} is not an annotation file of the converters '
             f'({type(error).__name__}: {reason}); look at it with '
-            'tools/check_dataset.py'
+            'tools/dataset/check_dataset.py'
         ) from error
 
 
@@ -149,7 +149,7 @@ class CheckedAnnotations(BaseDataset):
             raise UserError(
                 f'{self.ann_file}: the box of face {info["id"]} in '
                 f'{info["img_path"]} is empty or not finite; mend or remove '
-                'the face (tools/check_dataset.py lists all)'
+                'the face (tools/dataset/check_dataset.py lists all)'
             )
         if info['bbox_center'].shape != (1, 2):
             raise UserError(

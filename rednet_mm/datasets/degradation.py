@@ -14,7 +14,7 @@ from typing import Any, Optional
 import cv2
 import numpy as np
 
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 from .occluders import SHAPES, PhotoPatches, paste, sprite
 

@@ -16,7 +16,7 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 from scipy.ndimage import uniform_filter1d
 
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 from .degradation import degradation_plan, degrade, displacement
 from .occluders import PhotoPatches

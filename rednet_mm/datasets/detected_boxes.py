@@ -8,7 +8,7 @@ import torch
 from mmpose.structures.bbox import bbox_overlaps
 from scipy.optimize import linear_sum_assignment
 
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 # Share of their union from which a box is that of a face. Detectors differ in
 # how much of a head is a face; a false alarm elsewhere shares nothing.

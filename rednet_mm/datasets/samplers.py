@@ -6,7 +6,7 @@ import numpy as np
 from mmengine.dist import get_dist_info
 from mmengine.registry import DATA_SAMPLERS
 
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 from .clip_sampling import (
     count_disjoint_batches,

@@ -21,7 +21,7 @@ from rednet_mm.datasets.transforms.load_video_frame import (
     VideoFrames,
     split_frame_path,
 )
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 Choice = TypeVar('Choice')
 
@@ -112,7 +112,7 @@ def first_readable(
             continue
     raise UserError(
         f'{ann_file}: one item after the other holds an image that cannot be '
-        'read; look at the data with tools/check_dataset.py'
+        'read; look at the data with tools/dataset/check_dataset.py'
     )
 
 

@@ -1,12 +1,14 @@
-"""Parts of a run that MMEngine lets a project bring along."""
+"""Extensions of MMEngine: hooks, loops, optimizer wrapper, seeding."""
 
-from .checkpoints import WholeCheckpointHook
-from .finite_numbers import FiniteNumbersHook
-from .hooks import LandmarkVisualizationHook
+from rednet_mm.engine.hooks.checkpoint_hook import WholeCheckpointHook
+from rednet_mm.engine.hooks.finite_numbers_hook import FiniteNumbersHook
+from rednet_mm.engine.hooks.run_record_hook import RunRecordHook
+from rednet_mm.engine.hooks.visualization_hook import LandmarkVisualizationHook
+
 from .loops import VideoTestLoop, VideoValLoop
 from .optim_wrapper import BFloat16OptimWrapper
-from .run_record import RunRecordHook
 from .seeding import EpochSeedHook
+from .tracking_loop import TrackingTestLoop
 
 __all__ = [
     'BFloat16OptimWrapper',
@@ -14,6 +16,7 @@ __all__ = [
     'FiniteNumbersHook',
     'LandmarkVisualizationHook',
     'RunRecordHook',
+    'TrackingTestLoop',
     'VideoTestLoop',
     'VideoValLoop',
     'WholeCheckpointHook',

@@ -8,8 +8,8 @@ from mmengine.registry import LOOPS
 from mmengine.runner import TestLoop, ValLoop
 from mmengine.runner.amp import autocast
 
-from rednet_mm.errors import UserError
 from rednet_mm.structures import RecurrentState
+from rednet_mm.utils.errors import UserError
 
 
 class _VideoLoopMixin:

@@ -42,9 +42,8 @@ from typing import Any, Optional
 
 from mmengine.config import Config
 
-from rednet_mm.errors import UserError
-
-from .launch import existing_config
+from rednet_mm.utils.cli import existing_config
+from rednet_mm.utils.errors import UserError
 
 CONVERTERS = ('FaceKeypointConverter', 'KeypointConverter')
 DATA_KINDS = ('images', 'identities', 'frames', 'clips')

@@ -16,10 +16,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 
-from rednet_mm.errors import UserError
-from rednet_mm.shipped import resources
+from rednet_mm.utils.bundled import resources
+from rednet_mm.utils.cli import existing_config
+from rednet_mm.utils.errors import UserError
 
-from .launch import existing_config
 from .scaling import scaled
 
 

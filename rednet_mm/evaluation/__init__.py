@@ -1,14 +1,13 @@
-"""Error of facial landmarks, accuracy of response maps.
+"""Metrics: error of facial landmarks, accuracy of response maps.
 
 * ``records``: predictions and truth as arrays; ``dumps`` and ``predictions``
   read them from files (``safe_pickle`` runs nothing that is in one);
-* ``protocol``: how they are measured, named and printed;
+* ``protocol``, ``groups``: how they are measured, named and printed;
 * ``functional``, ``stability``: errors of frames and of motion;
-  ``smoothing``: shape filter and One Euro, their baselines;
-* ``sums``, ``summary``: all figures in one pass;
-* ``comparison``, ``tables``: several systems side by side, with intervals;
-  ``seeds``: several trainings of each;
-* ``landmark_metric``, ``response_map_metric``: in MMEngine's terms.
+* ``sums``, ``summary``: all metrics of a system in one pass;
+* ``landmark_metric``, ``response_map_metric``: MMEngine's metrics.
+
+What compares systems and reports is in :mod:`rednet_mm.analysis`.
 """
 
 from .dumps import DumpPredictions, read_dump
@@ -18,8 +17,7 @@ from .predictions import read_predictions
 from .protocol import PROTOCOLS, Protocol, named_protocol
 from .records import LandmarkRecords, pair, records_from_samples
 from .response_map_metric import ResponseMapMetric
-from .smoothing import smoothed
-from .summary import Summary, compare, evaluate
+from .summary import Summary, evaluate
 
 __all__ = [
     'PROTOCOLS',
@@ -30,7 +28,6 @@ __all__ = [
     'ResponseMapMetric',
     'Summary',
     'area_under_curve',
-    'compare',
     'evaluate',
     'failure_rate',
     'frame_errors',
@@ -39,5 +36,4 @@ __all__ = [
     'read_dump',
     'read_predictions',
     'records_from_samples',
-    'smoothed',
 ]

@@ -20,9 +20,9 @@ from mmengine.fileio import dump
 from mmengine.logging import print_log
 from mmpose.registry import METRICS
 
-from rednet_mm.errors import UserError
-from rednet_mm.files import whole
-from rednet_mm.untrusted import short
+from rednet_mm.utils.errors import UserError
+from rednet_mm.utils.io import whole
+from rednet_mm.utils.untrusted import short
 
 from .records import LandmarkRecords, check_records, records_from_samples
 from .safe_pickle import UNREADABLE, load_pickle

@@ -7,7 +7,7 @@ from typing import Optional, Sequence
 
 import numpy as np
 
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 # Points of 68 (0-based) whose centres are the ends of each norm.
 NORMS_68 = {

@@ -15,8 +15,8 @@ from typing import Any, Optional
 
 import numpy as np
 
-from rednet_mm.errors import UserError
-from rednet_mm.untrusted import leaves_folder, short
+from rednet_mm.utils.errors import UserError
+from rednet_mm.utils.untrusted import leaves_folder, short
 
 from .records import (
     LandmarkRecords,

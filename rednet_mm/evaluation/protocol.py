@@ -4,8 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from rednet_mm.errors import UserError
-from rednet_mm.landmarks import POINT_SETS
+from rednet_mm.utils.errors import UserError
+from rednet_mm.utils.landmarks import POINT_SETS
 
 VERSION = '1'
 

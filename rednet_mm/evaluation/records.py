@@ -13,8 +13,8 @@ from typing import Any, Optional
 
 import numpy as np
 
-from rednet_mm.errors import UserError
-from rednet_mm.landmarks import POINT_SETS, SEVEN_OF_68
+from rednet_mm.utils.errors import UserError
+from rednet_mm.utils.landmarks import POINT_SETS, SEVEN_OF_68
 
 # Truth of two systems may differ by this much: rounding, not other data.
 SAME_TRUTH = 0.05  # pixels

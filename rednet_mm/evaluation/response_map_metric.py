@@ -7,8 +7,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmpose.registry import METRICS
 
-from rednet_mm.errors import UserError
-from rednet_mm.landmarks import COMPONENTS, SEVEN_OF_68
+from rednet_mm.utils.errors import UserError
+from rednet_mm.utils.landmarks import COMPONENTS, SEVEN_OF_68
 
 
 @METRICS.register_module()

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.core import multiarray
 
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 # What pickle.load raises over a file that is cut short or damaged.
 UNREADABLE = (

@@ -5,22 +5,18 @@ Letters: N rows, M annotated points, G tracks.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Optional
 
 import numpy as np
 
-from rednet_mm.errors import UserError
-from rednet_mm.landmarks import POINT_SETS
+from rednet_mm.utils.errors import UserError
+from rednet_mm.utils.landmarks import POINT_SETS
 
-from .comparison import Comparison, compare_sums
 from .functional import cumulative_curve, mean_errors, norm_lengths
+from .groups import group_rows
 from .protocol import NORMS, Protocol, point_indices
-from .records import LandmarkRecords, pair
+from .records import LandmarkRecords
 from .stability import stability
 from .sums import RowSums
-
-# What a group is called where the protocol speaks of two.
-EASY, HARD = 'common', 'challenging'
 
 
 @dataclass(frozen=True)
@@ -235,109 +231,4 @@ class _Measured:
 # -- groups -------------------------------------------------------------------
 
 
-def group_rows(
-    records: LandmarkRecords, grouping: Optional[str]
-) -> dict[str, np.ndarray]:
-    """Masks (N,) of the groups of frames, those that have any.
-
-    Args:
-        records (LandmarkRecords): Which frames there are.
-        grouping (str, optional): See ``protocol.GROUPINGS``; None: none.
-
-    Raises:
-        UserError: if a frame does not say to which group it belongs.
-    """
-    if grouping is None:
-        return {}
-    if grouping == 'category':
-        known = records.categories >= 0
-        groups = {
-            EASY: records.categories == 1,
-            HARD: records.categories > 1,
-        }
-        for number in np.unique(records.categories[known]):
-            groups[f'category_{number}'] = records.categories == number
-    elif grouping == 'yaw':
-        known = ~np.isnan(records.yaws)
-        groups = {
-            EASY: np.abs(records.yaws) <= 30,
-            HARD: np.abs(records.yaws) > 30,
-        }
-    elif grouping == 'turn':
-        turn = head_turns(records)
-        known = ~np.isnan(turn)
-        groups = {EASY: turn <= 0.2, HARD: turn > 0.2}
-    else:
-        known = records.groups != ''
-        groups = {
-            str(name): records.groups == name
-            for name in np.unique(records.groups[known])
-        }
-    if not known.all():
-        raise UserError(
-            f'{records.image_paths[int((~known).argmax())]} has no '
-            f'{grouping}, by which frames are grouped; choose no groups '
-            '(test_evaluator.groups=None, or another --protocol)'
-        )
-    return {name: rows for name, rows in groups.items() if rows.any()}
-
-
-def head_turns(records: LandmarkRecords) -> np.ndarray:
-    """How far the nose tip lies from the middle of the eyes, (N,).
-
-    Measured along the line of the outer eye corners, in shares of their
-    distance. The nose tip stands about half that distance in front of them,
-    so at a yaw of y degrees this is about tan(y) / 2: 0.2 at 22 degrees. NaN
-    where one of the three points is not annotated.
-    """
-    if records.truth.shape[1] != 68:
-        return np.full(len(records), np.nan)
-    nose, start, end = (records.truth[:, point] for point in (30, 36, 45))
-    eyes = end - start
-    share = ((nose - start) * eyes).sum(1) / np.maximum(
-        (eyes * eyes).sum(1), 1e-12
-    )
-    known = records.visible[:, [30, 36, 45]].all(1)
-    return np.where(known, np.abs(share - 0.5), np.nan)
-
-
 # -- several systems ----------------------------------------------------------
-
-
-def compare(
-    systems: Sequence[LandmarkRecords],
-    protocol: Protocol,
-    samples: int = 2000,
-    seed: int = 0,
-) -> Comparison:
-    """Systems side by side on the frames that all of them have.
-
-    Args:
-        systems (Sequence[LandmarkRecords]): The first is the one that the
-            others are compared with.
-        protocol (Protocol): How they are measured.
-        samples (int): Of the bootstrap over videos (images of stills).
-        seed (int): Of the bootstrap.
-    """
-    summaries = [evaluate(each, protocol) for each in pair(systems)]
-    groups = {
-        '': np.ones(len(summaries[0].records), bool),
-        **group_rows(summaries[0].records, protocol.grouping),
-    }
-    parts = {
-        name: [
-            (each.sums, cluster_sums(each.sums, each.records, rows))
-            for each in summaries
-        ]
-        for name, rows in groups.items()
-    }
-    return Comparison(
-        summaries=tuple(summaries),
-        protocol=protocol,
-        left_out=tuple(
-            len(each) - len(summaries[0].records) for each in systems
-        ),
-        samples=samples,
-        seed=seed,
-        bootstrap=compare_sums(parts, samples, seed),
-    )

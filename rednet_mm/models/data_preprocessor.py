@@ -7,7 +7,7 @@ from mmengine.model import ImgDataPreprocessor
 from mmpose.models.data_preprocessors import PoseDataPreprocessor
 from mmpose.registry import MODELS
 
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 
 @MODELS.register_module()

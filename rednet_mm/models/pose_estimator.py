@@ -9,16 +9,17 @@ from mmpose.models.pose_estimators import TopdownPoseEstimator
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from rednet_mm.checkpoint_loader import file_of
-from rednet_mm.checkpoint_safety import (
+from rednet_mm.structures import RecurrentState, StepResult
+from rednet_mm.utils.checkpoint import (
     CLASSIFIER,
     check_weights,
     compare,
     in_modules,
 )
-from rednet_mm.errors import UserError
-from rednet_mm.models.layers import recurrent_step, step_norms
-from rednet_mm.structures import RecurrentState, StepResult
+from rednet_mm.utils.checkpoint_loader import file_of
+from rednet_mm.utils.errors import UserError
+
+from .layers import recurrent_step, step_norms
 
 
 @MODELS.register_module()
@@ -141,7 +142,8 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
             if mean_shape is None or len(mean_shape) != expected:
                 raise UserError(
                     f"init_from='mean' needs a mean_shape of {expected} "
-                    'points; tools/mean_shape.py prints it for a data set'
+                    'points; tools/dataset/mean_shape.py prints it for a '
+                    'data set'
                 )
             points = torch.tensor(mean_shape, dtype=torch.float32)
         # It comes with the config, not with the weights.

@@ -16,7 +16,7 @@ from rednet_mm.apis.inferencer import (
     _as_instances,
     _as_xywh,
 )
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 
 def test_boxes_of_every_form_become_x_y_w_h():

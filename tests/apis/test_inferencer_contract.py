@@ -19,7 +19,7 @@ from mmpose.apis import MMPoseInferencer, inference_topdown, init_model
 from mmpose.structures import PoseDataSample
 
 from rednet_mm.apis import REDNetInferencer, VideoWriter, read_frames
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 DEMO = Path(mmpose.__file__).parent / '.mim/demo/inferencer_demo.py'
 BOXES = [[10, 5, 50, 45], [50, 30, 80, 60]]  # x1 y1 x2 y2

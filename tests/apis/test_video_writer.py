@@ -10,11 +10,11 @@ import av
 import numpy as np
 import pytest
 from builders import FORKSERVER
-from test_video_io import plain, write_film
+from test_video_reader import plain, write_film
 
 from rednet_mm.apis import VideoWriter, read_frames
-from rednet_mm.engine.launch import stop_on_sigterm
-from rednet_mm.errors import UserError
+from rednet_mm.utils.cli import stop_on_sigterm
+from rednet_mm.utils.errors import UserError
 
 LEVELS = [20, 90, 160, 230]
 

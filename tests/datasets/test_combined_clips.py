@@ -7,7 +7,7 @@ import torch
 from builders import crop_pipeline, write_stills, write_videos
 
 from rednet_mm.datasets import CombinedClipDataset, VideoClipDataset
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 T = 3
 

@@ -18,7 +18,7 @@ from rednet_mm.datasets.degradation import (
     displacement,
 )
 from rednet_mm.datasets.occluders import SHAPES, PhotoPatches, sprite
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 SIZE, T = 96, 40
 

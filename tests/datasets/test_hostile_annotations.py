@@ -13,7 +13,7 @@ from rednet_mm.datasets.transforms.load_video_frame import (
     VideoFrames,
     split_frame_path,
 )
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 
 def still(root):

@@ -7,8 +7,8 @@ import pytest
 from builders import write_stills
 from mmpose.registry import DATASETS, TRANSFORMS
 
-from rednet_mm.errors import UserError
-from rednet_mm.landmarks import SEVEN_OF_21, SEVEN_OF_68
+from rednet_mm.utils.errors import UserError
+from rednet_mm.utils.landmarks import SEVEN_OF_21, SEVEN_OF_68
 
 REST = [
     dict(type='LoadImage'),

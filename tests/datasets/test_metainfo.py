@@ -29,7 +29,7 @@ from rednet_mm.datasets.metainfo import (
     skeleton,
     skeleton_68,
 )
-from rednet_mm.landmarks import SEVEN_OF_21, SEVEN_OF_68
+from rednet_mm.utils.landmarks import SEVEN_OF_21, SEVEN_OF_68
 
 INDICES = parse_pose_metainfo(FACE_68)['flip_indices']
 

@@ -19,7 +19,7 @@ from mmengine.runner import Runner
 from mmpose.datasets.datasets.face import Face300VWDataset
 from mmpose.registry import DATASETS
 
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 T = 3
 FRAMES = 4

@@ -12,8 +12,8 @@ from mmpose.registry import TRANSFORMS
 from torch._utils import ExceptionWrapper
 
 from rednet_mm.datasets import VideoClipDataset
-from rednet_mm.engine.launch import one_sentence_errors
-from rednet_mm.errors import UserError
+from rednet_mm.utils.cli import one_sentence_errors
+from rednet_mm.utils.errors import UserError
 
 T, SIZE, LENGTH = 3, 64, 6
 CODEC = dict(
@@ -191,7 +191,7 @@ def test_nothing_readable_is_one_sentence(root, log):
     assert str(caught.value) == (
         f'{root}/annotations/all.json: one item after the other holds an '
         'image that cannot be read; look at the data with '
-        'tools/check_dataset.py'
+        'tools/dataset/check_dataset.py'
     )
     # Each frame once, however often it was tried.
     assert len(log()) == len(set(log())) <= 4 * LENGTH

@@ -10,8 +10,8 @@ from mmengine.runner import Runner
 from mmpose.registry import DATASETS
 
 from rednet_mm.datasets.metainfo import FACE_21, FACE_68
-from rednet_mm.errors import UserError
-from rednet_mm.landmarks import SEVEN_OF_68
+from rednet_mm.utils.errors import UserError
+from rednet_mm.utils.landmarks import SEVEN_OF_68
 
 IMAGES = 4
 PIPELINE = [
@@ -137,7 +137,7 @@ def test_nothing_readable_is_one_sentence(root, log, kind):
     files = ', '.join(f'{root}/annotations/{name}.json' for name in names)
     assert str(caught.value) == (
         f'{files}: one item after the other holds an image that cannot be '
-        'read; look at the data with tools/check_dataset.py'
+        'read; look at the data with tools/dataset/check_dataset.py'
     )
     assert len(log()) == len(set(log())) <= 2 * IMAGES
 

@@ -16,7 +16,7 @@ from mmpose.datasets.datasets.face import Face300VWDataset
 
 from rednet_mm.datasets import VideoClipDataset
 from rednet_mm.datasets.metainfo import FACE_68
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 T, SIZE = 3, 64
 LENGTHS = (6, 2, 5, 4)

@@ -26,7 +26,7 @@ from rednet_mm.datasets.transforms.load_video_frame import (
     VideoFrames,
     split_frame_path,
 )
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 FRAMES = 120
 CODECS = ('MJPG.avi', 'XVID.avi', 'mp4v.avi', 'mp4v.mp4')

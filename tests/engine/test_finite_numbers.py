@@ -12,8 +12,8 @@ from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 from torch import nn
 
-from rednet_mm.engine.finite_numbers import batch_names
-from rednet_mm.errors import UserError
+from rednet_mm.engine.hooks.finite_numbers_hook import batch_names
+from rednet_mm.utils.errors import UserError
 
 
 class Files(torch.utils.data.Dataset):

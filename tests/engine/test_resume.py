@@ -25,15 +25,15 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from rednet_mm.checkpoint_safety import read_checkpoint
-from rednet_mm.engine import checkpoints
-from rednet_mm.engine.checkpoints import latest_whole_checkpoint
+from rednet_mm.engine.hooks import checkpoint_hook
+from rednet_mm.engine.hooks.checkpoint_hook import latest_whole_checkpoint
 from rednet_mm.engine.seeding import EpochSeedHook
+from rednet_mm.utils.checkpoint import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / 'tools' / 'reliability'))
+sys.path.insert(0, str(ROOT / 'tools' / 'dev' / 'reliability'))
 
-from wholeness import STATES, differences  # noqa: E402
+from integrity import STATES, differences  # noqa: E402
 
 RUNTIME = ROOT / 'configs' / '_base_' / 'default_runtime.py'
 NUMBER = itertools.count()
@@ -279,7 +279,9 @@ def noted(work_dir, *epochs):
 
 def test_a_torn_checkpoint_is_passed_over(tmp_path, monkeypatch):
     said: list[str] = []
-    monkeypatch.setattr(checkpoints, 'print_log', lambda *a: said.append(a[0]))
+    monkeypatch.setattr(
+        checkpoint_hook, 'print_log', lambda *a: said.append(a[0])
+    )
     noted(tmp_path, 2, 9, 10)
     assert latest_whole_checkpoint(str(tmp_path)).endswith('epoch_10.pth')
     torn = tmp_path / 'epoch_10.pth'

@@ -14,10 +14,10 @@ from made_up import random_faces, stills_of
 from mmengine.evaluator import DumpResults, Evaluator
 from mmengine.structures import InstanceData, PixelData
 
+from rednet_mm.analysis import compare
 from rednet_mm.evaluation import (
     DumpPredictions,
     FaceLandmarkMetric,
-    compare,
     evaluate,
     named_protocol,
     read_dump,

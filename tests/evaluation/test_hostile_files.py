@@ -15,9 +15,9 @@ import torch
 from builders import write_stills
 from made_up import random_faces, videos_of
 
-from rednet_mm.errors import UserError
 from rednet_mm.evaluation import read_dump, read_predictions
 from rednet_mm.evaluation.dumps import write_npz
+from rednet_mm.utils.errors import UserError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'fuzz'))
 

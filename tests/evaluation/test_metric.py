@@ -19,7 +19,7 @@ from rednet_mm.evaluation import (
     frame_errors,
 )
 from rednet_mm.evaluation.functional import norm_lengths
-from rednet_mm.landmarks import SEVEN_OF_68
+from rednet_mm.utils.landmarks import SEVEN_OF_68
 
 ALL = np.ones((1, 68), bool)
 

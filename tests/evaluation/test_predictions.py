@@ -12,9 +12,9 @@ import pytest
 from builders import write_stills
 from made_up import random_faces, videos_of
 
+from rednet_mm.analysis.tables import FORMATS, Interval, Table, write_table
 from rednet_mm.evaluation import Protocol, evaluate, read_predictions
 from rednet_mm.evaluation.dumps import write_npz
-from rednet_mm.evaluation.tables import FORMATS, Interval, Table, write_table
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'evaluate.py'
 FILES = [f'images/all_{n}.jpg' for n in range(4)]

@@ -15,7 +15,8 @@ from builders import build_model, tiny_model_cfg, write_videos
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from rednet_mm.evaluation import compare, named_protocol, read_dump
+from rednet_mm.analysis import compare
+from rednet_mm.evaluation import named_protocol, read_dump
 
 ROOT = Path(__file__).parents[2]
 # Videos of different length: the shares of two processes are not equal.

@@ -9,7 +9,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.structures import PixelData
 
 from rednet_mm.evaluation import ResponseMapMetric
-from rednet_mm.landmarks import SEVEN_OF_68
+from rednet_mm.utils.landmarks import SEVEN_OF_68
 
 
 def sample_with_maps(maps):

@@ -9,6 +9,7 @@ import pytest
 from made_up import random_faces, rows_of, stills_of, videos_of
 from mmpose.evaluation.functional import keypoint_nme
 
+from rednet_mm.analysis.comparison import compare
 from rednet_mm.evaluation.protocol import (
     PROTOCOLS,
     Protocol,
@@ -16,8 +17,8 @@ from rednet_mm.evaluation.protocol import (
     point_indices,
 )
 from rednet_mm.evaluation.records import pair, records_from_rows
-from rednet_mm.evaluation.summary import compare, evaluate
-from rednet_mm.landmarks import INNER_49, INNER_51, SEVEN_OF_68
+from rednet_mm.evaluation.summary import evaluate
+from rednet_mm.utils.landmarks import INNER_49, INNER_51, SEVEN_OF_68
 
 PLAIN = Protocol()
 

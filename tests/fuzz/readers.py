@@ -37,7 +37,7 @@ from data_converters import (
 from data_converters.checks import as_text, check_files
 from data_converters.errors import DataError
 from data_converters.pts import read_pts
-from rednet_mm.apis.video_io import read_frames
+from rednet_mm.apis.video_reader import read_frames
 from rednet_mm.datasets.face import (
     Still300WDataset,
     StillAFLWDataset,
@@ -47,7 +47,6 @@ from rednet_mm.datasets.metainfo import FACE_68
 from rednet_mm.datasets.transforms.load_video_frame import (
     VideoFrames,
 )
-from rednet_mm.errors import UserError
 from rednet_mm.evaluation import (
     LandmarkRecords,
     Protocol,
@@ -56,6 +55,7 @@ from rednet_mm.evaluation import (
     read_dump,
     read_predictions,
 )
+from rednet_mm.utils.errors import UserError
 
 Damage = Callable[[bytes, Random], bytes]
 

@@ -2,7 +2,7 @@
 
 A reader reads it or refuses it with one sentence; it does nothing else, and
 touches nothing outside its folder. What a long run tries
-(``tools/reliability/fuzz.py``) is of the same kind.
+(``tools/dev/reliability/fuzz.py``) is of the same kind.
 """
 
 from __future__ import annotations

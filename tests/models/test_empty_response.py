@@ -6,8 +6,8 @@ import pytest
 import torch
 from builders import build_model, tiny_model_cfg
 
-from rednet_mm.checkpoint_safety import check_checkpoint
 from rednet_mm.models.layers import StepBatchNorm2d, recurrent_step
+from rednet_mm.utils.checkpoint import check_checkpoint
 
 
 def filled(model):

@@ -5,10 +5,10 @@ import torch
 from builders import build_model, random_samples, tiny_model_cfg
 from torch import nn
 
-from rednet_mm.errors import UserError
 from rednet_mm.models import TimmEncoder
 from rednet_mm.models.backbones.encoders import match
 from rednet_mm.models.layers import StepBatchNorm2d, convert_norms
+from rednet_mm.utils.errors import UserError
 
 timm = pytest.importorskip('timm', reason='the extra timm is not installed')
 

@@ -8,8 +8,8 @@ from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 
 from rednet_mm.datasets.metainfo import FACE_68
-from rednet_mm.landmarks import SEVEN_OF_68
 from rednet_mm.structures import RecurrentState
+from rednet_mm.utils.landmarks import SEVEN_OF_68
 
 FLIP = parse_pose_metainfo(FACE_68)['flip_indices']
 ON = dict(flip_test=True, output_heatmaps=True)

@@ -10,7 +10,7 @@ import torch
 from builders import build_model, random_samples, tiny_model_cfg
 from mmpose.registry import KEYPOINT_CODECS, MODELS
 
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 FLIP = dict(flip_test=True, output_heatmaps=True)
 

@@ -15,9 +15,9 @@ from mmengine.runner import load_checkpoint
 from mmengine.runner.checkpoint import load_state_dict
 from mmpose.registry import MODELS
 
-from rednet_mm.checkpoint_safety import check_checkpoint, compare
-from rednet_mm.errors import UserError
 from rednet_mm.models import IdentityHead
+from rednet_mm.utils.checkpoint import check_checkpoint, compare
+from rednet_mm.utils.errors import UserError
 
 IMAGES = dict(recurrent=False)
 LFW = dict(recurrent=False, num_subjects=5)

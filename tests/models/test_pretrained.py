@@ -25,10 +25,10 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmpose.registry import MODELS
 
-from rednet_mm import checkpoint_safety
-from rednet_mm.checkpoint_safety import compare
-from rednet_mm.errors import UserError
-from rednet_mm.models.backbones.pretrained import load_pretrained
+from rednet_mm.models.utils.pretrained import load_pretrained
+from rednet_mm.utils import checkpoint
+from rednet_mm.utils.checkpoint import compare
+from rednet_mm.utils.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / 'tools'))
@@ -383,7 +383,7 @@ def test_no_network_is_one_sentence(monkeypatch, tmp_path):
 
 def test_a_server_that_says_nothing_is_given_up(monkeypatch, tmp_path):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
-    monkeypatch.setattr(checkpoint_safety, 'PATIENCE', 0.2)
+    monkeypatch.setattr(checkpoint, 'PATIENCE', 0.2)
     with socket.create_server(('127.0.0.1', 0)) as silent:
         address = f'http://127.0.0.1:{silent.getsockname()[1]}/a.pth'
         with pytest.raises(UserError, match='downloaded \\(timed out\\)'):

@@ -12,7 +12,9 @@ from torch.utils.checkpoint import set_checkpoint_early_stop
 
 from rednet_mm.models.layers import StepBatchNorm2d, recomputed, recurrent_step
 
-sys.path.insert(0, str(Path(__file__).parents[2] / 'tools' / 'benchmarks'))
+sys.path.insert(
+    0, str(Path(__file__).parents[2] / 'tools' / 'dev' / 'benchmarks')
+)
 
 from clip_memory import StorageCounter, as_markdown, fit
 
@@ -162,7 +164,7 @@ def test_less_is_kept_for_the_backward_pass(backbone):
 @torch.no_grad()
 def test_without_gradients_it_is_a_plain_call(monkeypatch):
     monkeypatch.setattr(
-        'rednet_mm.models.layers.recompute.checkpoint',
+        'rednet_mm.models.layers.activation_checkpointing.checkpoint',
         lambda *_, **__: pytest.fail('something is kept'),
     )
     model = estimator().eval()

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from rednet_mm.errors import UserError
 from rednet_mm.models import IdentityHead, TemporalRecurrentNeck
+from rednet_mm.utils.errors import UserError
 
 
 def neck(**settings):

@@ -5,7 +5,7 @@ from typing import Any, Sequence
 from mmengine.dataset import ConcatDataset, force_full_init
 from mmpose.registry import DATASETS
 
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 
 @DATASETS.register_module()

@@ -23,7 +23,7 @@ from rednet_mm.datasets.unreadable import (
     UnreadableFrame,
     first_readable,
 )
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 # What a data sample says of itself beside MMPose's fields.
 TRACK_KEYS = (

@@ -6,7 +6,7 @@ from typing import Any, Optional
 from mmpose.datasets.transforms import KeypointConverter
 from mmpose.registry import TRANSFORMS
 
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 
 @TRANSFORMS.register_module()

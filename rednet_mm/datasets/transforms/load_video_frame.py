@@ -11,8 +11,8 @@ import numpy as np
 from mmpose.datasets.transforms import LoadImage
 from mmpose.registry import TRANSFORMS
 
-from rednet_mm.errors import UserError
-from rednet_mm.untrusted import MOST_PIXELS, is_playlist
+from rednet_mm.utils.errors import UserError
+from rednet_mm.utils.untrusted import MOST_PIXELS, is_playlist
 
 # A video file and a 0-based frame, as convert_300vw.py --frames avi writes
 # them: videos/001.avi#12.

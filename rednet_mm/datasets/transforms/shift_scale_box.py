@@ -6,7 +6,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 
 @TRANSFORMS.register_module()

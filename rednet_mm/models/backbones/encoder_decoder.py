@@ -12,10 +12,9 @@ from mmengine.model import PretrainedInit, update_init_info
 from mmpose.models.backbones.base_backbone import BaseBackbone
 from torch import Tensor, nn
 
-from rednet_mm.errors import UserError
 from rednet_mm.models.layers import recomputed, step_norms
-
-from .pretrained import load_pretrained
+from rednet_mm.models.utils.pretrained import load_pretrained
+from rednet_mm.utils.errors import UserError
 
 Skips = tuple[Tensor, ...]
 

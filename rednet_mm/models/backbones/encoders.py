@@ -9,8 +9,8 @@ from mmengine.model import BaseModule, update_init_info
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from rednet_mm.checkpoint_safety import read_checkpoint, weights_in
-from rednet_mm.errors import UserError
+from rednet_mm.utils.checkpoint import read_checkpoint, weights_in
+from rednet_mm.utils.errors import UserError
 
 # Strides of the maps that an encoder gives: C1, C2, C3 and the code.
 STRIDES = (4, 8, 16, 32)

@@ -9,7 +9,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from rednet_mm.errors import UserError
+from rednet_mm.utils.errors import UserError
 
 
 @MODELS.register_module()

@@ -10,9 +10,9 @@ from mmpose.models.utils.tta import flip_heatmaps
 from mmpose.registry import KEYPOINT_CODECS, MODELS
 from torch import Tensor, nn
 
-from rednet_mm.errors import UserError
-from rednet_mm.landmarks import SEVEN_OF_68
 from rednet_mm.models.layers import full_precision
+from rednet_mm.utils.errors import UserError
+from rednet_mm.utils.landmarks import SEVEN_OF_68
 
 
 @MODELS.register_module()

@@ -1,7 +1,7 @@
 """Building blocks shared by backbones and necks."""
 
+from .activation_checkpointing import recomputed
 from .precision import full_precision
-from .recompute import recomputed
 from .step_norm import (
     StepBatchNorm2d,
     convert_norms,

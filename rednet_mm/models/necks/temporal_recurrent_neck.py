@@ -9,11 +9,11 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from rednet_mm.errors import UserError
 from rednet_mm.models.layers import (
     StepBatchNorm2d,
     full_precision,
 )
+from rednet_mm.utils.errors import UserError
 
 Memory = tuple[Tensor, Tensor]
 

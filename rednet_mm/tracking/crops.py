@@ -1,0 +1,105 @@
+"""From a frame to the crops of its faces and back; boxes from landmarks.
+
+Boxes are x y w h in pixels of the frame. Letters: F faces, K landmarks.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from mmpose.datasets.transforms import GetBBoxCenterScale, TopdownAffine
+
+from rednet_mm.utils.errors import UserError
+
+
+def as_image(frame: Any, number: int) -> np.ndarray:
+    """A frame as (H, W, 3), BGR, uint8; H or W may be 0.
+
+    Args:
+        frame (np.ndarray): uint8, or float in [0, 255], which is rounded;
+            gray (H, W) or (H, W, 1), BGR, or BGR and a transparency that is
+            left out.
+        number (int): Of the frame, for the error.
+
+    Raises:
+        UserError: for what is not such an array.
+    """
+    array = np.asarray(frame)
+    if array.size == 0:
+        return np.zeros((0, 0, 3), np.uint8)
+    if array.dtype.kind == 'f':
+        array = _as_bytes(array, number)
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if array.dtype != np.uint8 or array.ndim not in (2, 3):
+        channels = 0
+    if channels == 1:
+        return cv2.cvtColor(array, cv2.COLOR_GRAY2BGR)
+    if channels == 3:
+        return array
+    if channels == 4:
+        return cv2.cvtColor(array, cv2.COLOR_BGRA2BGR)
+    raise UserError(
+        f'frame {number} is no image but {array.dtype} of shape '
+        f'{array.shape}; give uint8 of shape (H, W, 3), BGR, or gray (H, W)'
+    )
+
+
+def _as_bytes(array: np.ndarray, number: int) -> np.ndarray:
+    low, high = array.min(), array.max()
+    # Not True where one of them is not a number.
+    if not (low >= 0 and (high == 0 or 1 < high <= 255)):
+        raise UserError(
+            f'frame {number} is no image but {array.dtype} from {low:.4g} to '
+            f'{high:.4g}; give values in [0, 255]'
+        )
+    return np.rint(array).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Crops:
+    """What the network is shown of a frame.
+
+    Args:
+        images (np.ndarray): Shape (F, H, W, 3), uint8, BGR.
+        centers (np.ndarray): Of each crop in the frame, (F, 2).
+        scales (np.ndarray): Frame pixels from the centre of a crop's first
+            pixel to that of its last, in x and y, (F, 2).
+    """
+
+    images: np.ndarray
+    centers: np.ndarray
+    scales: np.ndarray
+
+    def to_frame(self, keypoints: np.ndarray) -> np.ndarray:
+        """Landmarks (F, K, 2) in crop pixels as pixels of the frame."""
+        size = np.array(self.images.shape[2:0:-1], np.float32)  # W, H
+        share = keypoints / (size - 1) - np.float32(0.5)
+        return share * self.scales[:, None] + self.centers[:, None]
+
+
+class Cropper:
+    """Cuts out faces as the data pipelines of training do.
+
+    Args:
+        input_size (tuple[int, int]): (W, H) of a crop.
+        padding (float): How much larger than its box a crop is.
+    """
+
+    def __init__(self, input_size: tuple[int, int], padding: float) -> None:
+        self.scale = GetBBoxCenterScale(padding)
+        self.affine = TopdownAffine(tuple(input_size), use_udp=True)
+
+    def __call__(self, frame: np.ndarray, boxes: np.ndarray) -> Crops:
+        """The faces at ``boxes`` (F, 4), F > 0, of a frame (H, W, 3)."""
+        corners = np.asarray(boxes, np.float32).copy()
+        corners[:, 2:] += corners[:, :2]
+        cuts = [
+            self.affine(self.scale(dict(img=frame, bbox=one[None])))
+            for one in corners
+        ]
+        return Crops(
+            images=np.stack([each['img'] for each in cuts]),
+            centers=np.stack([each['input_center'] for each in cuts]),
+            scales=np.stack([each['input_scale'] for each in cuts]),
+        )

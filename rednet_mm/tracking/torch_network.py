@@ -1,0 +1,162 @@
+"""The network of a tracker, run by PyTorch."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Optional, Union
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.runner import load_state_dict
+from mmpose.apis import init_model
+
+from rednet_mm.models.pose_estimator import RecurrentPoseEstimator
+from rednet_mm.structures import RecurrentState
+from rednet_mm.utils.checkpoint import (
+    check_weights,
+    read_checkpoint,
+    weights_in,
+)
+from rednet_mm.utils.errors import UserError
+
+from .network import FaceResult
+
+HALVES = dict(bf16=torch.bfloat16, fp16=torch.float16)
+
+
+class ModelNetwork:
+    """A :class:`RecurrentPoseEstimator` as the network of a tracker.
+
+    It takes every frame as it is: a flip test in the config's ``test_cfg``
+    is for stills and is not done here.
+
+    Args:
+        model (RecurrentPoseEstimator): In eval mode, where it shall run.
+        config (Config): That it was built from.
+        precision (str): ``'fp32'``, or for the convolutions ``'bf16'`` or
+            ``'fp16'``. Defaults to ``'fp32'``.
+        keep_maps (bool): Whether results hold the response maps. Defaults to
+            False.
+
+    Raises:
+        UserError: if the model is of another kind, if the pipeline does not
+            cut out faces as in training, or for another precision.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        config: Config,
+        precision: str = 'fp32',
+        keep_maps: bool = False,
+    ) -> None:
+        if precision != 'fp32' and precision not in HALVES:
+            raise UserError(
+                f'there is no precision {precision!r}; choose fp32, '
+                + ' or '.join(HALVES)
+            )
+        if not isinstance(model, RecurrentPoseEstimator):
+            raise UserError(
+                f'{config.filename or "this config"}: its model is a '
+                f'{type(model).__name__}, and only a RecurrentPoseEstimator '
+                "can do this; of MMPose's other networks, tools/test.py "
+                'measures landmarks in given boxes'
+            )
+        # As the crops lie: a CPU need not turn the weights over each time.
+        self.model = model.to(memory_format=torch.channels_last)
+        self.precision = precision
+        self.keep_maps = keep_maps
+        width, height = self.model.head.decoder.input_size
+        self.input_size = (int(width), int(height))
+        steps = self.model.head.steps
+        self.num_keypoints = (
+            len(self.model.head.det_indices)
+            if steps[-1] == 'det'
+            else self.model.head.num_keypoints
+        )
+        self.padding = padding_of(config.test_dataloader.dataset.pipeline)
+        self.settings: Mapping[str, Any] = dict(config.get('tracker', {}))
+
+    @torch.inference_mode()
+    def run(
+        self,
+        crops: np.ndarray,
+        states: Sequence[Optional[RecurrentState]],
+    ) -> tuple[FaceResult, list[RecurrentState]]:
+        """See :class:`FaceNetwork`."""
+        batch = torch.from_numpy(crops).permute(0, 3, 1, 2)  # (F, 3, H, W)
+        # The preprocessor normalises the frames of a clip at once.
+        data = self.model.data_preprocessor(dict(inputs=[batch]))
+        state = RecurrentState.join(
+            [RecurrentState() if each is None else each for each in states]
+        )
+        with self._autocast(data['inputs'].device.type):
+            found, after = self.model.step(
+                data['inputs'][0], state, self.keep_maps
+            )
+        result = FaceResult(
+            keypoints=found.keypoints.cpu().numpy(),
+            scores=found.scores.cpu().numpy(),
+            spreads=found.spreads.cpu().numpy(),
+            maps=None if found.maps is None else found.maps.cpu().numpy(),
+        )
+        return result, [after.select([face]) for face in range(len(crops))]
+
+    def _autocast(self, device: str) -> AbstractContextManager[Any]:
+        if self.precision == 'fp32':
+            return nullcontext()
+        return torch.autocast(device, dtype=HALVES[self.precision])
+
+
+class TorchNetwork(ModelNetwork):
+    """A :class:`ModelNetwork` from its files.
+
+    Args:
+        config (str | Config): Config of the estimator.
+        checkpoint (str): Its weights.
+        device (str): Where it runs. Defaults to ``'cpu'``.
+        precision (str): As for :class:`ModelNetwork`.
+        keep_maps (bool): As for :class:`ModelNetwork`.
+
+    Raises:
+        FileNotFoundError: if there is no such checkpoint.
+        UserError: if it does not fit the config, and as for
+            :class:`ModelNetwork`.
+    """
+
+    def __init__(
+        self,
+        config: Union[str, Config],
+        checkpoint: str,
+        device: str = 'cpu',
+        precision: str = 'fp32',
+        keep_maps: bool = False,
+    ) -> None:
+        model = init_model(config, None, device)
+        super().__init__(model, model.cfg, precision, keep_maps)
+        weights = weights_in(read_checkpoint(checkpoint))
+        check_weights(self.model, weights, checkpoint, 'test')
+        load_state_dict(self.model, weights)
+
+
+def padding_of(pipeline: Sequence[Mapping[str, Any]]) -> float:
+    """How much larger than its box a face's crop is.
+
+    Args:
+        pipeline (Sequence): The config of a data pipeline.
+
+    Raises:
+        UserError: if it does not cut out faces by ``GetBBoxCenterScale`` and
+            ``TopdownAffine(use_udp=True)``.
+    """
+    steps = {step['type']: step for step in pipeline}
+    scale, affine = (
+        steps.get(name) for name in ('GetBBoxCenterScale', 'TopdownAffine')
+    )
+    if scale is None or affine is None or not affine.get('use_udp'):
+        raise UserError(
+            "test_dataloader's pipeline must cut out faces by "
+            'GetBBoxCenterScale and TopdownAffine(use_udp=True), as those of '
+            'configs/ do'
+        )
+    return float(scale.get('padding', 1.25))

@@ -1,0 +1,1 @@
+"""Checkpoints, files, errors, command lines."""

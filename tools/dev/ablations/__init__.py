@@ -1,0 +1,7 @@
+"""What tools/dev/ablation.py is made of.
+
+* ``paper``: the paper's tables and claims, and which config is which row;
+* ``runs``: which trainings the rows need, each once, as jobs;
+* ``tables``: figures of the runs in the paper's form, and verdicts;
+* ``figure9``: the curves of Figure 9.
+"""

@@ -1,9 +1,0 @@
-"""Other systems that find 68 landmarks, to compare with.
-
-* ``peer``: what each of them has to do, and its box;
-* ``dlib_68``, ``face_mesh``, ``mesh_marks``: dlib and MediaPipe;
-* ``predictions``: one of them over a converted data set.
-
-Only this package and ``data_converters`` are needed, in an environment of
-their own (``requirements/peers.txt``).
-"""
