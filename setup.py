@@ -92,7 +92,7 @@ setup(
         'xtcocotools>=1.12',
         'tqdm',
     ],
-    # tools/export_onnx.py needs both, and the shipped model runs about twice
+    # tools/export_onnx.py needs both, and the bundled model runs about twice
     # as fast with them; to run what was exported, onnxruntime.
     extras_require=dict(
         onnx=['onnx>=1.12', 'onnxruntime>=1.12'],

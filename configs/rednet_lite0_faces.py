@@ -87,8 +87,8 @@ model = dict(
 dataset_type = 'Face300WDataset'
 data_mode = 'topdown'
 
-# Boxes: the square round the marks, enlarged by 1.25; in training moved by up
-# to a tenth of its side and scaled by 0.8 to 1.25, so that the boxes of a
+# Boxes: the square round the keypoints, enlarged by 1.25; in training moved by
+# up to a tenth of its side and scaled by 0.8 to 1.25, so that the boxes of a
 # detector and those out of the landmarks of the frame before do as well.
 train_pipeline = [
     dict(type='LoadImage'),

@@ -1,8 +1,11 @@
-"""RED-Net, ResNet-18, 96x96, on the stills of two data sets of real faces.
+"""RED-Net,
 
-300-W's training part (marks made by hand) and single frames of YouTube Faces
-(marks made by a detector); validated on the part of 300-W that is left out.
-From scratch, on a CPU, within hours: the base that video models go on from.
+ResNet-18, 96x96, on the still images of two data sets of real faces.
+
+300-W's training part (keypoints made by hand) and single frames of YouTube
+Faces (keypoints made by a detector); validated on the part of 300-W that is
+left out. From scratch, on a CPU, within hours: the base that video models go
+on from.
 
 Data: python data_converters/convert_300w.py SRC data/300w
       python data_converters/convert_300vw.py SRC data/ytfaces --base 0 \\
@@ -71,8 +74,8 @@ model = dict(
 dataset_type = 'Face300WDataset'
 data_mode = 'topdown'
 
-# Boxes: the square round the marks, enlarged by 1.25; in training moved by up
-# to a tenth of its side and scaled by 0.8 to 1.25, so that the boxes of a
+# Boxes: the square round the keypoints, enlarged by 1.25; in training moved by
+# up to a tenth of its side and scaled by 0.8 to 1.25, so that the boxes of a
 # detector and those out of the landmarks of the frame before do as well.
 train_pipeline = [
     dict(type='LoadImage'),
@@ -150,6 +153,6 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type='FaceLandmarkMetric')
 test_evaluator = val_evaluator
 
-# following faces in films: thresholds of these weights' response maps, by
+# following faces in videos: thresholds of these weights' response maps, by
 # tools/dev/benchmarks/lost_faces.py (docs/tracking.md)
 tracker = dict(min_score=0.55, max_spread=3.5)

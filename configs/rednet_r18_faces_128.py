@@ -1,4 +1,6 @@
-"""RED-Net, ResNet-18, 128x128, on the stills of two data sets of real faces.
+"""RED-Net,
+
+ResNet-18, 128x128, on the still images of two data sets of real faces.
 
 Goes on where rednet_r18_faces.py stopped, with a third more pixels a side
 (most of the way is cheaper at 96x96): with
@@ -71,8 +73,8 @@ model = dict(
 dataset_type = 'Face300WDataset'
 data_mode = 'topdown'
 
-# Boxes: the square round the marks, enlarged by 1.25; in training moved by up
-# to a tenth of its side and scaled by 0.8 to 1.25, so that the boxes of a
+# Boxes: the square round the keypoints, enlarged by 1.25; in training moved by
+# up to a tenth of its side and scaled by 0.8 to 1.25, so that the boxes of a
 # detector and those out of the landmarks of the frame before do as well.
 train_pipeline = [
     dict(type='LoadImage'),
@@ -150,6 +152,6 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type='FaceLandmarkMetric')
 test_evaluator = val_evaluator
 
-# following faces in films: thresholds of the small model, whose response maps
+# following faces in videos: thresholds of the small model, whose response maps
 # have this form (docs/tracking.md); these weights' own are not measured yet
 tracker = dict(min_score=0.58, max_spread=4.0)

@@ -1,7 +1,7 @@
 """RED-Net, ResNet-18, 64x64, on the tiny synthetic videos: a few minutes.
 
 It shows that everything runs, on a machine without 300-VW and without a GPU.
-The videos are drawn, so its figures say nothing about real faces.
+The videos are drawn, so its metrics say nothing about real faces.
 
 Data: python data_converters/make_tiny_300vw.py data/tiny300vw_src \\
         --videos 20 --frames 24

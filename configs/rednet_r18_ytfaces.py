@@ -1,6 +1,6 @@
 """RED-Net, ResNet-18, 128x128, on clips of 3 frames with known subjects.
 
-Data: YouTube-Faces frames with 68 marks in the extracted layout of 300-VW,
+Data: YouTube-Faces frames with 68 keypoints in the extracted layout of 300-VW,
     python data_converters/convert_300vw.py SRC data/ytfaces \\
         --base 0 --protocol csv --subjects SRC/subjects.csv
 """

@@ -1,4 +1,4 @@
-"""RED-Net, ResNet-18 of half width, 128x128, on stills of real faces.
+"""RED-Net, ResNet-18 of half width, 128x128, on still images of real faces.
 
 The small model for CPUs, whose weights come with the package. Data and recipe
 of rednet_r18_faces.py, from scratch, with more epochs, which cost less here.
@@ -77,8 +77,8 @@ model = dict(
 dataset_type = 'Face300WDataset'
 data_mode = 'topdown'
 
-# Boxes: the square round the marks, enlarged by 1.25; in training moved by up
-# to a tenth of its side and scaled by 0.8 to 1.25, so that the boxes of a
+# Boxes: the square round the keypoints, enlarged by 1.25; in training moved by
+# up to a tenth of its side and scaled by 0.8 to 1.25, so that the boxes of a
 # detector and those out of the landmarks of the frame before do as well.
 train_pipeline = [
     dict(type='LoadImage'),
@@ -156,6 +156,6 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type='FaceLandmarkMetric')
 test_evaluator = val_evaluator
 
-# following faces in films: thresholds of these weights' response maps, by
+# following faces in videos: thresholds of these weights' response maps, by
 # tools/dev/benchmarks/lost_faces.py (docs/tracking.md)
 tracker = dict(min_score=0.58, max_spread=4.0)

@@ -1,4 +1,4 @@
-"""RED-Net, ResNet-152, 256x256, stills of 300-W: a plain MMPose model.
+"""RED-Net, ResNet-152, 256x256, still images of 300-W: a plain MMPose model.
 
 The recurrence over the steps alone, with MMPose's own data set, metric and
 flip test; it starts from ImageNet's weights.

@@ -1,4 +1,4 @@
-"""RED-Net, ResNet-152, 256x256, stills of AFLW: a plain MMPose model.
+"""RED-Net, ResNet-152, 256x256, still images of AFLW: a plain MMPose model.
 
 The recurrence over the steps alone, with MMPose's own data set, metric
 (a share, not in %) and flip test; it starts from ImageNet's weights. The

@@ -8,6 +8,6 @@ of the schema (:mod:`data_converters.schema`) and one kind of error
 
 import os
 
-# A picture of a few kilobytes may say to have a billion pixels, which is what
+# An image of a few kilobytes may say to have a billion pixels, which is what
 # OpenCV decodes; it reads this once, when it is loaded.
 os.environ.setdefault('OPENCV_IO_MAX_IMAGE_PIXELS', str(1 << 27))

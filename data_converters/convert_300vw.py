@@ -32,7 +32,7 @@ from data_converters.frames import (
     extract_frames,
     frame_ids,
     frame_name,
-    is_whole_jpeg,
+    is_complete_jpeg,
     measure_video,
     read_fps,
     video_frame_name,
@@ -75,13 +75,13 @@ class Video:
 
     Attributes:
         name: The folder's name.
-        marks: Marks of shape (68, 2) in pixels by 0-based frame number,
-            in order.
+        keypoints: Keypoints of shape (68, 2) in pixels by 0-based frame
+            number, in order.
         images: Image of each marked frame in the extracted layout; None
             where the frames are still in ``avi``.
         avi: The video file, None in the extracted layout.
         fps: Frames per second, where the video file tells.
-        unmarked: Images in the folder that have no marks.
+        unmarked: Images in the folder that have no keypoints.
     """
 
     name: str
@@ -123,7 +123,7 @@ def convert(
 ) -> dict[str, Path]:
     """Convert a data set in 300-VW's layout.
 
-    All marks are checked before a frame is extracted, and the JSON files
+    All keypoints are checked before a frame is extracted, and the JSON files
     are written last and together. A second run reuses extracted frames.
 
     Args:
@@ -174,7 +174,7 @@ def convert(
     names = sorted(name for chosen in splits.values() for name in chosen)
     videos = [
         _check_video(src / name, base)
-        for name in tqdm(names, 'checking marks', disable=None)
+        for name in tqdm(names, 'checking keypoints', disable=None)
     ]
 
     def place(video: Video, stop: threading.Event) -> PlacedVideo:
@@ -334,16 +334,16 @@ def _without_test_subjects(train: list[str], table: Table) -> list[str]:
 
 
 def _check_video(folder: Path, base: int) -> Video:
-    """Read a video's marks and find its frames.
+    """Read a video's keypoints and find its frames.
 
     Raises:
-        DataError: There are no marks or no frames, a mark file is bad or
+        DataError: There are no keypoints or no frames, a mark file is bad or
             has no image, or the video file cannot be opened.
     """
     annot = folder / 'annot'
     if not annot.is_dir():
         raise DataError(
-            f'{folder}: has no folder annot; add its marks or remove it'
+            f'{folder}: has no folder annot; add its keypoints or remove it'
         )
     files = files_by_stem(annot, ('.pts',))
     if not files:
@@ -369,7 +369,7 @@ def _check_video(folder: Path, base: int) -> Video:
             if stem not in found:
                 raise DataError(
                     f'{path}: has no image in {imgs}; '
-                    'add the image or remove the marks'
+                    'add the image or remove the keypoints'
                 )
         images = {frame: found[stem] for frame, stem in stems.items()}
         unmarked = len(found) - len(images)
@@ -402,7 +402,9 @@ def _place_images(
     names = {frame: f'{inner}/{path.name}' for frame, path in images.items()}
     note = ''
     if video.unmarked:
-        note = f'{video.name}: {video.unmarked} images without marks left out'
+        note = (
+            f'{video.name}: {video.unmarked} images without keypoints left out'
+        )
     return PlacedVideo(names, sizes, note)
 
 
@@ -420,7 +422,7 @@ def _place_video(
 def _note(video: Video, extra: int) -> str:
     if not extra:
         return ''
-    return f'{video.name}: {extra} frames beyond the marks left out'
+    return f'{video.name}: {extra} frames beyond the keypoints left out'
 
 
 def _extract(
@@ -438,7 +440,7 @@ def _extract(
         for name in names.values():
             if stop.is_set():
                 break
-            if not is_whole_jpeg(dst / name):
+            if not is_complete_jpeg(dst / name):
                 raise DataError(
                     f'{target}: an earlier run left it without '
                     f'{Path(name).name}, or with a part of it; remove the '
@@ -485,7 +487,7 @@ def _add_video(
             image_id,
             marks[list(CHOICES_OF_68[writer.num_keypoints])],
             subject_id=subject_id,
-            box_marks=marks,
+            bbox_keypoints=marks,
         )
 
 
@@ -543,7 +545,8 @@ def main() -> None:
         type=int,
         choices=tuple(CHOICES_OF_68),
         default=68,
-        help='marks to write: 68, or the 7 that are detected (default: 68)',
+        help='keypoints to write: 68, or the 7 that are detected (default: '
+        '68)',
     )
     parser.add_argument(
         '--skip-unused',

@@ -2,7 +2,7 @@
 
 Source: images and ``.pts`` files of the same stem, in folders of ``SRC``
 (``afw/x.jpg``, ``helen_train/y.jpg``) or in ``SRC`` itself. Several faces
-of one photo (``NAME_1``, ``NAME_2``) are files of their own. Result:
+of one image (``NAME_1``, ``NAME_2``) are files of their own. Result:
 ``DST/annotations/300w_SPLIT.json`` and ``DST/images``.
 
     python data_converters/convert_300w.py SRC DST --split split.csv
@@ -11,7 +11,7 @@ of one photo (``NAME_1``, ``NAME_2``) are files of their own. Result:
 (``helen/trainset``) or flat (``helen_train``): train (AFW, Helen and LFPW),
 common (the test images of Helen and LFPW), challenging (iBUG), full (the
 last two) and test (indoor and outdoor). ``--val`` takes a part of the
-photos for validation: a photo, with all its faces, is on one side.
+images for validation: an image, with all its faces, is on one side.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def convert(
     lists: bool = False,
     val: float = 0,
 ) -> dict[str, Path]:
-    """Convert still images with 68 marks each.
+    """Convert still images with 68 keypoints each.
 
     Everything is checked before the JSON files are written, together.
 
@@ -102,9 +102,9 @@ def convert(
         lists: Split by the folders into 300-W's own lists, in place of a
             CSV file; folders of no list are left out. Each image says in
             ``group`` which list it is from.
-        val: Percent of the photos for training, or of all where nothing
+        val: Percent of the images for training, or of all where nothing
             else splits them, that go into a split ``val``. Which ones
-            depends on a photo's name only.
+            depends on an image's name only.
 
     Returns:
         The written JSON file of each split.
@@ -138,12 +138,12 @@ def convert(
     if val:
         splits = _take_val(src, splits, val)
         info['split_rule'] = (
-            f"{val:g} % of the photos for val, by the CRC-32 of the photo's "
+            f"{val:g} % of the images for val, by the CRC-32 of the image's "
             'name'
         )
 
     marks: dict[str, np.ndarray] = {}
-    for name in tqdm(pairs, 'checking marks', disable=None):
+    for name in tqdm(pairs, 'checking keypoints', disable=None):
         pts = pairs[name]
         marks[name] = read_pts(pts, base=base)
         face_box(marks[name], pts)
@@ -174,20 +174,20 @@ def convert(
             writer.add_face(
                 image_id,
                 marks[name][list(CHOICES_OF_68[points])],
-                box_marks=marks[name],
+                bbox_keypoints=marks[name],
             )
         writers[written[side]] = writer
     save_all(writers)
 
     if unmarked:
-        print(f'{unmarked} images without marks left out')
+        print(f'{unmarked} images without keypoints left out')
     for side, path in written.items():
         print(f'{side}: {writers[path].counts["images"]} images -> {path}')
     return written
 
 
 def _find_pairs(src: Path, depth: int) -> tuple[dict[str, Path], int]:
-    """Find images that have marks, in ``src`` and its folders.
+    """Find images that have keypoints, in ``src`` and its folders.
 
     Args:
         src: The source.
@@ -195,7 +195,7 @@ def _find_pairs(src: Path, depth: int) -> tuple[dict[str, Path], int]:
 
     Returns:
         The mark file of each image's path relative to ``src``, sorted, and
-        the number of images without marks.
+        the number of images without keypoints.
 
     Raises:
         DataError: A mark file has no image, or there is no pair at all.
@@ -219,7 +219,7 @@ def _find_pairs(src: Path, depth: int) -> tuple[dict[str, Path], int]:
             if stem not in found:
                 raise DataError(
                     f'{pts}: has no image beside it; '
-                    'add the image or remove the marks'
+                    'add the image or remove the keypoints'
                 )
             pairs[found[stem].relative_to(src).as_posix()] = pts
         unmarked += len(found) - len(files)
@@ -244,14 +244,14 @@ def _read_splits(
         if name not in pairs:
             raise DataError(
                 f'{path}: names {short(name)}, which is not in {src} or has '
-                'no marks; add the file or remove the row'
+                'no keypoints; add the file or remove the row'
             )
     splits: dict[str, list[str]] = {}
     for name in pairs:
         if name not in table:
             raise DataError(
                 f'{path}: has no row for {name} of {src}; '
-                'add a row or remove the image and its marks'
+                'add a row or remove the image and its keypoints'
             )
         splits.setdefault(table[name]['split'], []).append(name)
     return splits
@@ -272,7 +272,7 @@ def part_of(name: str) -> str | None:
 
 
 def photo_of(name: str) -> str:
-    """The photo that an image is from: its name without the face's number.
+    """The image that an image is from: its name without the face's number.
 
     A face's number has one or two digits (``2086996835_5``, ``image_003_1``)
     and an image's has more (``image_0001``).
@@ -319,7 +319,7 @@ def _by_folder(src: Path, pairs: dict[str, Path]) -> dict[str, list[str]]:
 def _take_val(
     src: Path, splits: dict[str, list[str]], percent: float
 ) -> dict[str, list[str]]:
-    """Take photos out of ``train``, or ``all``, for a split ``val``."""
+    """Take images out of ``train``, or ``all``, for a split ``val``."""
     source = 'all' if 'all' in splits else 'train'
     if source not in splits or 'val' in splits:
         raise DataError(
@@ -337,7 +337,7 @@ def _take_val(
 def main() -> None:
     """Command line of :func:`convert`."""
     parser = argparse.ArgumentParser(
-        description='Convert 300-W, or stills laid out like it, to '
+        description='Convert 300-W, or still images laid out like it, to '
         'COCO-style JSON.'
     )
     parser.add_argument(
@@ -372,7 +372,8 @@ def main() -> None:
         type=int,
         choices=tuple(CHOICES_OF_68),
         default=68,
-        help='marks to write: 68, or the 7 that are detected (default: 68)',
+        help='keypoints to write: 68, or the 7 that are detected (default: '
+        '68)',
     )
     parser.add_argument(
         '--lists',
@@ -385,7 +386,7 @@ def main() -> None:
         type=percent,
         default=0.0,
         metavar='PERCENT',
-        help='take this part of the photos for training, with all their '
+        help='take this part of the images for training, with all their '
         'faces, for a split val (default: 0)',
     )
     args = parser.parse_args()

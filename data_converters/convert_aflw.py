@@ -1,6 +1,6 @@
-"""Converts AFLW to COCO-style JSON: up to 21 marks, pose, box.
+"""Converts AFLW to COCO-style JSON: up to 21 keypoints, pose, box.
 
-Source: ``aflw.sqlite`` and the photos ``0/*.jpg``, ``2/*.jpg``, ``3/*.jpg``,
+Source: ``aflw.sqlite`` and the images ``0/*.jpg``, ``2/*.jpg``, ``3/*.jpg``,
 somewhere in ``SRC``: as released (``aflw/data/aflw.sqlite``,
 ``aflw/data/flickr/3/image00035.jpg``), with the archives side by side, or
 ``SRC/aflw.sqlite`` and ``SRC/flickr/3``. Result:
@@ -8,17 +8,18 @@ somewhere in ``SRC``: as released (``aflw/data/aflw.sqlite``,
 
     python data_converters/convert_aflw.py SRC DST
 
-Marks are in the order of ``feature_id``, 1..21 -> 0..20, L and R being the
+Keypoints are in the order of ``feature_id``, 1..21 -> 0..20, L and R being the
 image's sides; one without a row is not visible. Coordinates are taken as
 they are, 0-based: AFLW's annotation tool stores the place of the click on a
-Qt picture item, whose corner is (0, 0), and draws the same numbers with
+Qt image item, whose corner is (0, 0), and draws the same numbers with
 OpenCV (``main_window.cpp``, ``FaceFeaturesDisplay.cpp`` of the sources
 released with AFLW). Angles, in radians there, are written in degrees.
 
 ``box_size``, by which AFLW errors are divided, is the root of the area of
-the face rectangle (``FaceRect``), or of the marks' box where there is none.
+the face rectangle (``FaceRect``), or of the keypoints' box where there is
+none.
 
-The split is fixed: a photo, with all its faces, is for testing when the
+The split is fixed: an image, with all its faces, is for testing when the
 CRC-32 of its file's name is a multiple of 5, otherwise for training. What
 else is in the source plays no part. The paper takes 80 % for training
 (section 5.1) but does not list them.
@@ -85,11 +86,11 @@ class Face:
 
     Attributes:
         face_id: Its number.
-        photo: Path of the photo below the folder of photos; None where
-            the database has no photo for it.
-        size: Width and height of the photo when it was annotated, in
+        image: Path of the image below the folder of images; None where
+            the database has no image for it.
+        size: Width and height of the image when it was annotated, in
             pixels; None where the database does not tell.
-        marks: Shape (21, 2), 0-based pixels, 0 where not visible.
+        keypoints: Shape (21, 2), 0-based pixels, 0 where not visible.
         visible: Mask of shape (21,).
         box_size: Root of the face rectangle's area in pixels.
         pose: ``yaw``, ``pitch`` and ``roll`` in degrees.
@@ -105,7 +106,7 @@ class Face:
 
 
 def split_of(photo: str) -> str:
-    """The fixed side of a photo, ``train`` or ``test``, by its name."""
+    """The fixed side of an image, ``train`` or ``test``, by its name."""
     name = PurePosixPath(photo).name
     return 'train' if zlib.crc32(name.encode()) % 5 else 'test'
 
@@ -128,24 +129,24 @@ def convert(
     """Convert AFLW.
 
     Everything is checked before the JSON files are written, together. Left
-    out and counted are faces without photo, with too few marks, and those
-    that are there twice with the same marks in the same photo. Of several
+    out and counted are faces without image, with too few keypoints, and those
+    that are there twice with the same keypoints in the same image. Of several
     rows for one thing the first counts.
 
     Args:
-        src: The folder that holds the database and the photos; it is only
+        src: The folder that holds the database and the images; it is only
             read.
         dst: The folder to fill; it may exist.
         points: 21, or 7 for eye corners, nose tip and mouth corners only
             (``feature_id`` 7, 9, 10, 12, 15, 18, 20); the box is that of
             the 21 either way.
-        min_points: A face with fewer visible marks, of the 21 or 7, is
+        min_points: A face with fewer visible keypoints, of the 21 or 7, is
             left out. None means a third: 7 of 21, 3 of 7. A profile shows
             about 12 and 4.
         max_missing: Up to how many percent of the faces may be without
-            their photo, or in a photo that is not of the size that was
+            their image, or in an image that is not of the size that was
             annotated (scaled, or turned by its EXIF entry, so that the
-            marks do not fit).
+            keypoints do not fit).
         images: ``link`` or ``copy`` the images.
 
     Returns:
@@ -174,11 +175,11 @@ def convert(
     kept, without = _part(faces, lambda face: face.photo in files)
     if not kept:
         raise DataError(
-            f'{src}: holds none of the photos of {database.name}, such as '
+            f'{src}: holds none of the images of {database.name}, such as '
             f'{PHOTOS}/{_names(without, 1)}; unpack aflw-images-0, -2 and -3 '
             'there'
         )
-    _limit(src, 'has no photo', without, total, max_missing)
+    _limit(src, 'has no image', without, total, max_missing)
 
     kept, few = _part(kept, lambda face: _enough(face, chosen, fewest))
     kept, twice = _part(kept, _first_time())
@@ -188,16 +189,16 @@ def convert(
     kept, other = _part(
         kept, lambda face: face.size in (None, sizes[str(face.photo)])
     )
-    _limit(src, 'has a photo of another size', other, total, max_missing)
+    _limit(src, 'has an image of another size', other, total, max_missing)
     if not kept:
         raise DataError(
             f'{database}: no face is left of {total}; lower --min-points or '
-            'complete the photos'
+            'complete the images'
         )
     left_out = {
-        'no photo': without,
-        'photo of another size': other,
-        f'fewer than {fewest} marks': few,
+        'no image': without,
+        'image of another size': other,
+        f'fewer than {fewest} keypoints': few,
         'the same face again': twice,
     }
 
@@ -212,8 +213,8 @@ def convert(
         for face in faces_here:
             groups[yaw_group(face.pose)] += 1
         info = {
-            'split_rule': 'test where crc32(name of the photo) % 5 == 0',
-            'box_size': "FaceRect, or the marks' box where there is none",
+            'split_rule': 'test where crc32(name of the image) % 5 == 0',
+            'box_size': "FaceRect, or the keypoints' box where there is none",
             'min_points': fewest,
             'yaw_groups': groups,
             'left_out_of_all': {
@@ -246,7 +247,7 @@ def convert(
 
 
 def _look(src: Path) -> tuple[Path, list[Path]]:
-    """Find the database and the folders that photos may lie in."""
+    """Find the database and the folders that images may lie in."""
     databases: list[Path] = []
     roots: list[Path] = []
     level = [src]
@@ -264,13 +265,13 @@ def _look(src: Path) -> tuple[Path, list[Path]]:
         what = f'{len(databases)} files' if databases else 'no file'
         raise DataError(
             f'{src}: holds {what} {DATABASE}; name a folder with one, the '
-            'database of aflw-db, and with the photos'
+            'database of aflw-db, and with the images'
         )
     return databases[0], [*roots, databases[0].parent, src]
 
 
 def _read(database: Path) -> tuple[list[Face], int]:
-    """Read all faces, sorted by photo and number.
+    """Read all faces, sorted by image and number.
 
     Returns:
         The faces and the number of rows that repeat another one's key.
@@ -297,7 +298,7 @@ def _read(database: Path) -> tuple[list[Face], int]:
     repeated = 0
     first: dict[str, dict[tuple, tuple]] = {}
     for table, rows in tables.items():
-        # Landmarks and photos have a key of two columns.
+        # Landmarks and images have a key of two columns.
         width = 2 if table in ('FaceImages', 'FeatureCoords') else 1
         first[table] = {}
         for row in rows:
@@ -433,7 +434,7 @@ def _pose(
 
 
 def _checked(photo: Any, database: Path) -> str | None:
-    """A photo's path; it must stay inside the folder of photos."""
+    """An image's path; it must stay inside the folder of images."""
     if photo is None:
         return None
     path = PurePosixPath(str(photo).replace('\\', '/'))
@@ -446,7 +447,7 @@ def _checked(photo: Any, database: Path) -> str | None:
 
 
 def _find_photos(faces: list[Face], roots: list[Path]) -> dict[str, Path]:
-    """The file of each photo that is there."""
+    """The file of each image that is there."""
     files = {}
     for photo in sorted({face.photo for face in faces if face.photo}):
         for root in roots:
@@ -467,7 +468,9 @@ def _part(
 
 
 def _enough(face: Face, chosen: list[int], fewest: int) -> bool:
-    """Whether enough marks are visible, and a face's marks span a box."""
+    """Whether enough keypoints are visible, and a face's keypoints span a
+    box.
+    """
     if face.visible[chosen].sum() < fewest:
         return False
     seen = face.marks[face.visible]
@@ -475,7 +478,9 @@ def _enough(face: Face, chosen: list[int], fewest: int) -> bool:
 
 
 def _first_time() -> Callable[[Face], bool]:
-    """Says no to a face that has an earlier one's marks in the same photo."""
+    """Says no to a face that has an earlier one's keypoints in the same
+    image.
+    """
     seen = set()
 
     def new(face: Face) -> bool:
@@ -523,7 +528,7 @@ def _add_faces(
             image_ids[photo],
             face.marks[chosen],
             visible=face.visible[chosen],
-            box_marks=face.marks[face.visible],
+            bbox_keypoints=face.marks[face.visible],
             box_size=face.box_size,
             pose=face.pose,
             face_id=face.face_id,
@@ -544,13 +549,14 @@ def main() -> None:
         type=int,
         choices=(7, 21),
         default=21,
-        help='marks to write: 21, or the 7 that are detected (default: 21)',
+        help='keypoints to write: 21, or the 7 that are detected (default: '
+        '21)',
     )
     parser.add_argument(
         '--min-points',
         type=whole_number(1, 21),
         metavar='N',
-        help='leave out faces with fewer visible marks (default: a third, '
+        help='leave out faces with fewer visible keypoints (default: a third, '
         '7 of 21 or 3 of 7)',
     )
     parser.add_argument(
@@ -558,7 +564,7 @@ def main() -> None:
         type=percent,
         default=5.0,
         metavar='PERCENT',
-        help='share of the faces that may be without their photo (default: 5)',
+        help='share of the faces that may be without their image (default: 5)',
     )
     add_images_option(parser)
     args = parser.parse_args()

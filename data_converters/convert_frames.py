@@ -2,12 +2,12 @@
 
 Source: ``SRC`` with frames in it is one video; otherwise each of its
 folders is one. Marks have the frame's name and lie beside it, or in a
-folder of their own (``--marks``), laid out like the frames. 68 marks are in
-one of two orders:
+folder of their own (``--marks``), laid out like the frames. 68 keypoints are
+in one of two orders:
 
 ``ibug``   that of 300-W; coordinates are 1-based. Face Movies, and
            Talking Face where it was marked again in this order.
-``fgnet``  that of Talking Face as released. Seven of its marks are our
+``fgnet``  that of Talking Face as released. Seven of its keypoints are our
            seven; the others have no counterpart among iBUG's 68, so seven
            are written. Its page says that coordinates start from the
            image's top left corner, not whether from 0 or 1: 0 is taken,
@@ -75,8 +75,8 @@ class Video:
         name: The folder's name.
         frames: 0-based number of each marked frame.
         images: The frames' images.
-        marks: The frames' marks, shape (T, 68, 2), in pixels.
-        unmarked: Images in the folder that have no marks.
+        keypoints: The frames' keypoints, shape (T, 68, 2), in pixels.
+        unmarked: Images in the folder that have no keypoints.
     """
 
     name: str
@@ -102,18 +102,18 @@ def convert(
     """Convert folders of frames and ``.pts`` files.
 
     Everything is checked before the JSON files are written, together.
-    Images without marks are left out and counted.
+    Images without keypoints are left out and counted.
 
     Args:
         src: The folder of frames, or of folders of frames; it is only
             read.
         dst: The folder to fill; it may exist.
         protocol: Name of the split; the JSON files' names begin with it.
-        marks: The folder of ``.pts`` files, or of folders of them by the
+        keypoints: The folder of ``.pts`` files, or of folders of them by the
             videos' names. None means that they lie beside the frames.
         order: ``ibug`` or ``fgnet``; None means that it is found out from
-            the marks.
-        base: Coordinate of the first pixel's centre in the marks; None
+            the keypoints.
+        base: Coordinate of the first pixel's centre in the keypoints; None
             means 1 for ``ibug`` and 0 for ``fgnet``.
         points: 68, or 7 for eye corners, nose tip and mouth corners only;
             the box is that of the 68 either way. None means 68 for
@@ -145,12 +145,14 @@ def convert(
         table = _read_subjects(Path(subjects), folders)
     found = []
     for video, folder in tqdm(folders.items(), 'reading', disable=None):
-        found.append(_read_video(video, folder, _marks_of(src, folder, marks)))
+        found.append(
+            _read_video(video, folder, _keypoints_of(src, folder, marks))
+        )
 
     order = order or _find_order(src, found)
     if order == 'fgnet' and points == 68:
         raise DataError(
-            f'{src}: has marks in the order of FGNET, which give seven '
+            f'{src}: has keypoints in the order of FGNET, which give seven '
             'points only; choose --points 7, or name --order ibug if they '
             'are in that order'
         )
@@ -192,12 +194,12 @@ def convert(
 
     unmarked = sum(video.unmarked for video in found)
     if unmarked:
-        print(f'{unmarked} images without marks left out')
+        print(f'{unmarked} images without keypoints left out')
     for split, path in written.items():
         counts = writers[path].counts
         print(
             f'{split}: {counts["videos"]} videos, {counts["images"]} frames, '
-            f'{counts["subjects"]} subjects, {points} marks ({order}) -> '
+            f'{counts["subjects"]} subjects, {points} keypoints ({order}) -> '
             f'{path}'
         )
     return written
@@ -232,14 +234,14 @@ def _natural(text: str) -> tuple[list[tuple[str, int]], str]:
 
 
 def is_face(seven: np.ndarray) -> np.ndarray:
-    """Which sets of seven marks are arranged like a face, at any roll.
+    """Which sets of seven keypoints are arranged like a face, at any roll.
 
     Seen along the line through the outer eye corners, the corners of the
     eyes and those of the mouth are in order; below that line come first
     the nose, then the mouth.
 
     Args:
-        seven: Marks of shape (N, 7, 2).
+        seven: Keypoints of shape (N, 7, 2).
 
     Returns:
         Mask of shape (N,).
@@ -267,7 +269,7 @@ def _find_order(src: Path, videos: list[Video]) -> str:
     best = max(share, key=lambda order: share[order])
     if not share[best] > 0.5 > min(share.values()):
         raise DataError(
-            f'{src}: it is not clear in which order the marks are ('
+            f'{src}: it is not clear in which order the keypoints are ('
             f'{share["ibug"]:.0%} of the frames show a face in that of iBUG, '
             f'{share["fgnet"]:.0%} in that of FGNET); name it with --order'
         )
@@ -324,24 +326,24 @@ def _row(table: Table | None, video: str) -> dict[str, str]:
     return {'split': 'all', 'category': ''} | row
 
 
-def _marks_of(src: Path, folder: Path, marks: str | Path | None) -> Path:
-    """The folder of the marks of a folder of frames."""
+def _keypoints_of(src: Path, folder: Path, marks: str | Path | None) -> Path:
+    """The folder of the keypoints of a folder of frames."""
     if marks is None:
         return folder
     inner = Path(marks) / folder.relative_to(src)
     if not inner.is_dir():
         raise DataError(
-            f'{inner}: no such folder; add the marks of {folder}, or name '
+            f'{inner}: no such folder; add the keypoints of {folder}, or name '
             'the folder that holds them with --marks'
         )
     return inner
 
 
 def _read_video(name: str, folder: Path, marks_folder: Path) -> Video:
-    """Read a video's marks, as they are in the files, and find its frames.
+    """Read a video's keypoints, as they are in the files, and find its frames.
 
     Raises:
-        DataError: There are no marks, or a mark file is bad or has no
+        DataError: There are no keypoints, or a mark file is bad or has no
             image.
     """
     found = files_by_stem(folder, IMAGE_SUFFIXES)
@@ -355,7 +357,7 @@ def _read_video(name: str, folder: Path, marks_folder: Path) -> Video:
         if stem not in found:
             raise DataError(
                 f'{path}: has no image in {folder}; '
-                'add the image or remove the marks'
+                'add the image or remove the keypoints'
             )
     marked = [
         (frame, stem)
@@ -404,7 +406,7 @@ def _add_video(
             image_id,
             marks[chosen],
             subject_id=subject_id,
-            box_marks=marks,
+            bbox_keypoints=marks,
         )
 
 
@@ -445,7 +447,7 @@ def main() -> None:
     parser.add_argument(
         '--order',
         choices=tuple(ORDERS),
-        help='order of the 68 marks (default: found out from them)',
+        help='order of the 68 keypoints (default: found out from them)',
     )
     parser.add_argument(
         '--base',
@@ -458,8 +460,8 @@ def main() -> None:
         '--points',
         type=int,
         choices=tuple(CHOICES_OF_68),
-        help='marks to write: 68, or the 7 that are detected (default: 68; '
-        '7 for fgnet, which gives no others)',
+        help='keypoints to write: 68, or the 7 that are detected (default: '
+        '68; 7 for fgnet, which gives no others)',
     )
     parser.add_argument(
         '--subjects',

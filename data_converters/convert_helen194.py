@@ -1,4 +1,4 @@
-"""Converts Helen with its own 194 marks a face to COCO-style JSON.
+"""Converts Helen with its own 194 keypoints a face to COCO-style JSON.
 
 Source: ``annotation/1.txt ...`` as released, the image's name in the first
 line and 194 lines ``x , y``, and the images in folders of ``SRC``
@@ -6,8 +6,8 @@ line and 194 lines ``x , y``, and the images in folders of ``SRC``
 ``DST/annotations/helen194_train.json``, ``helen194_test.json`` and
 ``DST/images``.
 
-The marks are written as they are, under numbers for names, and none of them
-are chosen as our seven: no document was found that says which of them are
+The keypoints are written as they are, under numbers for names, and none of
+them are chosen as our seven: no document was found that says which of them are
 the corners of the eyes and of the mouth and the tip of the nose. Training
 takes the 68 marks that iBUG made for the same images: convert_300w.py.
 
@@ -29,7 +29,7 @@ if __name__ == '__main__':
 
 from data_converters.arguments import add_images_option
 from data_converters.errors import DataError, main_guard
-from data_converters.files import LIST_BYTES, MARKS_BYTES, read_small
+from data_converters.files import KEYPOINTS_BYTES, LIST_BYTES, read_small
 from data_converters.images import (
     IMAGE_SUFFIXES,
     check_folders,
@@ -41,7 +41,7 @@ from data_converters.pts import parse_pair
 from data_converters.schema import DatasetWriter, face_box, save_all
 from data_converters.untrusted import leaves_folder, short
 
-NUM_MARKS = 194
+NUM_KEYPOINTS = 194
 
 
 def convert(
@@ -56,14 +56,14 @@ def convert(
 
     The images that ``src/testnames.txt`` names are the split ``test``, all
     others ``train``; without that file the images in a folder whose name
-    begins with ``test``. Images without marks, and marks without image,
-    are left out and counted: the images come in several archives.
+    begins with ``test``. Images without keypoints, and keypoints without
+    image, are left out and counted: the images come in several archives.
 
     Args:
         src: The folder of the folders of images; it is only read.
         dst: The folder to fill; it may exist.
-        marks: The folder of ``1.txt ...``; None means ``src/annotation``.
-        base: Coordinate of the first pixel's centre in the marks. Helen's
+        keypoints: The folder of ``1.txt ...``; None means ``src/annotation``.
+        base: Coordinate of the first pixel's centre in the keypoints. Helen's
             page does not say; 0 is taken.
         images: ``link`` or ``copy`` the images.
 
@@ -83,7 +83,7 @@ def convert(
             '--marks'
         )
     files = _find_images(src)
-    found = _read_marks(folder, base)
+    found = _read_keypoints(folder, base)
     names = [name for name, path in files.items() if path.stem in found]
     if not names:
         raise DataError(
@@ -107,16 +107,16 @@ def convert(
                 'helen194',
                 side,
                 base,
-                NUM_MARKS,
+                NUM_KEYPOINTS,
             )
         image_id = writers[path].add_image(f'images/{name}', *sizes[name])
         writers[path].add_face(image_id, found[files[name].stem])
     save_all(writers)
 
     if len(names) < len(files):
-        print(f'{len(files) - len(names)} images without marks left out')
+        print(f'{len(files) - len(names)} images without keypoints left out')
     if len(names) < len(found):
-        print(f'{len(found) - len(names)} marks without image left out')
+        print(f'{len(found) - len(names)} keypoints without image left out')
     for side, path in written.items():
         print(f'{side}: {writers[path].counts["images"]} images -> {path}')
     return written
@@ -154,8 +154,8 @@ def _test_names(src: Path, names: list[str]) -> set[str]:
     return {name for name in names if PurePosixPath(name).stem in listed}
 
 
-def _read_marks(folder: Path, base: int) -> dict[str, np.ndarray]:
-    """The marks, shape (194, 2), by the image's name without suffix."""
+def _read_keypoints(folder: Path, base: int) -> dict[str, np.ndarray]:
+    """The keypoints, shape (194, 2), by the image's name without suffix."""
     paths = {
         int(stem): path
         for stem, path in files_by_stem(folder, ('.txt',)).items()
@@ -181,7 +181,7 @@ def _read_marks(folder: Path, base: int) -> dict[str, np.ndarray]:
 
 
 def _read_file(path: Path) -> tuple[str, np.ndarray]:
-    data = read_small(path, MARKS_BYTES)
+    data = read_small(path, KEYPOINTS_BYTES)
     text = data.decode('utf-8-sig', errors='replace')
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
@@ -195,9 +195,9 @@ def _read_file(path: Path) -> tuple[str, np.ndarray]:
     if Path(name).suffix.lower() in IMAGE_SUFFIXES:
         name = Path(name).stem
     points = [parse_pair(line.replace(',', ' '), path) for line in lines[1:]]
-    if len(points) != NUM_MARKS:
+    if len(points) != NUM_KEYPOINTS:
         raise DataError(
-            f'{path}: has {len(points)} points where {NUM_MARKS} are '
+            f'{path}: has {len(points)} points where {NUM_KEYPOINTS} are '
             'expected; repair or remove it'
         )
     return name, np.array(points, dtype=np.float64)
@@ -206,7 +206,7 @@ def _read_file(path: Path) -> tuple[str, np.ndarray]:
 def main() -> None:
     """Command line of :func:`convert`."""
     parser = argparse.ArgumentParser(
-        description='Convert Helen with its own 194 marks to COCO-style '
+        description='Convert Helen with its own 194 keypoints to COCO-style '
         "JSON. For training take iBUG's 68: convert_300w.py."
     )
     parser.add_argument('src', type=Path, help='folder of train_1 ... test')
@@ -222,7 +222,7 @@ def main() -> None:
         type=int,
         choices=(0, 1),
         default=0,
-        help="coordinate of the first pixel's centre in the marks "
+        help="coordinate of the first pixel's centre in the keypoints "
         "(default: 0; Helen's page does not say)",
     )
     add_images_option(parser)

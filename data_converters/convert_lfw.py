@@ -1,7 +1,7 @@
-"""Converts LFW to COCO-style JSON: seven marks and who it is.
+"""Converts LFW to COCO-style JSON: seven keypoints and who it is.
 
 Source: the images ``Name/Name_0001.jpg`` of lfw, lfw-deepfunneled or any
-other folder of people's folders, and marks in one of these forms:
+other folder of people's folders, and keypoints in one of these forms:
 
 ``ten``    the list ``lfw_ffd_ann.txt`` of Dantone et al. (Real-time facial
            feature detection using conditional regression forests, CVPR
@@ -9,7 +9,7 @@ other folder of people's folders, and marks in one of these forms:
            stands for it, and ``info`` says so.
 ``five``   eye centres, nose, mouth corners: lines ``Name/Name_0001.jpg x1
            y1 ... x5 y5``, with the box ``left right top bottom`` before
-           the marks (CNN_FacePoint), or x1 ... x5 y1 ... y5 and four
+           the keypoints (CNN_FacePoint), or x1 ... x5 y1 ... y5 and four
            attributes (MTFL). An eye centre is no eye corner: the corners
            are not visible then, and the centres count for the box only.
 ``seven``  eye corners, nose tip, mouth corners: lines with seven pairs in
@@ -20,7 +20,7 @@ other folder of people's folders, and marks in one of these forms:
 
 Left comes before right, as seen in the image. Result:
 ``DST/annotations/lfw_train.json`` and ``DST/images``; the order of its
-marks is 36, 39, 42, 45, 30, 48, 54 of 68.
+keypoints is 36, 39, 42, 45, 30, 48, 54 of 68.
 
     python data_converters/convert_lfw.py SRC DST --marks lfw_ffd_ann.txt
 """
@@ -63,7 +63,7 @@ _LIST = 'lfw_ffd_ann.txt'
 
 
 def _pairs(values: np.ndarray) -> np.ndarray:
-    """Rows x1, y1, x2, y2 ... as marks of shape (N, P, 2)."""
+    """Rows x1, y1, x2, y2 ... as keypoints of shape (N, P, 2)."""
     return values.reshape(len(values), -1, 2)
 
 
@@ -93,7 +93,7 @@ def _seven_with_box(values: np.ndarray) -> np.ndarray:
     return _pairs(values[:, 4:])[:, [0, 1, 2, 3, 6, 4, 5]]
 
 
-# Form, numbers in a row, and what makes marks (N, 5 or 7, 2) of the rows.
+# Form, numbers in a row, and what makes keypoints (N, 5 or 7, 2) of the rows.
 _LAYOUTS: tuple[tuple[str, int, Callable[[np.ndarray], np.ndarray]], ...] = (
     ('ten', 26, _ten),
     ('five', 10, _pairs),
@@ -105,8 +105,8 @@ _LAYOUTS: tuple[tuple[str, int, Callable[[np.ndarray], np.ndarray]], ...] = (
 
 
 @dataclass(frozen=True)
-class MarksList:
-    """The rows of a list of marks.
+class KeypointsList:
+    """The rows of a list of keypoints.
 
     Attributes:
         path: The file.
@@ -134,21 +134,21 @@ def convert(
     """Convert LFW.
 
     Everything is checked before the JSON file is written. Images without
-    marks, and rows of a list without image, are left out and counted.
+    keypoints, and rows of a list without image, are left out and counted.
 
     Args:
         src: The folder of people's folders; it is only read. Images that
             lie in it directly belong to the person they are named after,
             ``Name_0001.jpg``.
         dst: The folder to fill; it may exist.
-        marks: The list, or the folder of ``.pts`` files, here or in
+        keypoints: The list, or the folder of ``.pts`` files, here or in
             ``src``. None means ``src/lfw_ffd_ann.txt`` or, where that does
             not exist, ``.pts`` files beside the images.
         marks_form: One of ``MARKS_FORMS``; None means that it is found out
             from the file.
-        base: Coordinate of the first pixel's centre in the marks; None
+        base: Coordinate of the first pixel's centre in the keypoints; None
             means 0 for lists and 1 for ``.pts`` files.
-        min_images: People with fewer images, with marks, are left out.
+        min_images: People with fewer images, with keypoints, are left out.
         images: ``link`` or ``copy`` the images.
 
     Returns:
@@ -171,8 +171,8 @@ def convert(
         marks = src / marks
     if not marks.exists():
         raise DataError(
-            f'{marks}: no such file; name the list of marks, or the folder '
-            'of .pts files, with --marks'
+            f'{marks}: no such file; name the list of keypoints, or the '
+            'folder of .pts files, with --marks'
         )
     as_files = marks.is_dir()
     if marks_form and (marks_form == 'pts') != as_files:
@@ -205,7 +205,7 @@ def convert(
     ]
     if not kept:
         raise DataError(
-            f'{src}: nobody has {min_images} images with marks; lower '
+            f'{src}: nobody has {min_images} images with keypoints; lower '
             '--min-images'
         )
     shown = {name: files[name] for name in kept}
@@ -217,8 +217,8 @@ def convert(
         'nose_tip': 'middle of the nostrils' if form == 'ten' else 'marked',
         'min_images': min_images,
         'left_out': {
-            'images without marks': unmarked,
-            'marks without image': imageless,
+            'images without keypoints': unmarked,
+            'keypoints without image': imageless,
             'people with fewer images': len(few),
         },
     }
@@ -234,7 +234,7 @@ def convert(
     writer.save(path)
 
     if unmarked:
-        print(f'{unmarked} images without marks left out')
+        print(f'{unmarked} images without keypoints left out')
     if imageless:
         print(f'{imageless} rows of {marks.name} without image left out')
     if few:
@@ -242,7 +242,7 @@ def convert(
     counts = writer.counts
     print(
         f'train: {counts["images"]} images, {counts["subjects"]} subjects, '
-        f'marks: {form} -> {path}'
+        f'keypoints: {form} -> {path}'
     )
     return {'train': path}
 
@@ -276,9 +276,9 @@ def _find_images(src: Path) -> dict[str, Path]:
 def _read_files(
     folder: Path, files: dict[str, Path], base: int
 ) -> dict[str, np.ndarray]:
-    """The seven marks of each image that has a ``.pts`` file."""
+    """The seven keypoints of each image that has a ``.pts`` file."""
     found = {}
-    for name in tqdm(files, 'checking marks', disable=None):
+    for name in tqdm(files, 'checking keypoints', disable=None):
         path = PurePosixPath(name).with_suffix('.pts')
         for place in (folder / path, folder / path.name):
             if place.is_file():
@@ -287,7 +287,7 @@ def _read_files(
     if not found:
         raise DataError(
             f'{folder}: holds no .pts files of the images; name the list of '
-            'marks, or the folder of .pts files, with --marks'
+            'keypoints, or the folder of .pts files, with --marks'
         )
     return found
 
@@ -304,7 +304,7 @@ def _read_seven(path: Path, base: int) -> np.ndarray:
     return seven
 
 
-def _read_list(path: Path) -> MarksList:
+def _read_list(path: Path) -> KeypointsList:
     """Read the rows of a list: a name and numbers, all of one length.
 
     A line that begins with ``#`` is skipped, and so are lines without a
@@ -319,7 +319,7 @@ def _read_list(path: Path) -> MarksList:
         text = read_small(path, LIST_BYTES).decode('utf-8-sig')
     except UnicodeDecodeError:
         raise DataError(
-            f'{path}: is no text in UTF-8; name a list of marks'
+            f'{path}: is no text in UTF-8; name a list of keypoints'
         ) from None
     lines: dict[str, int] = {}
     rows: list[list[float]] = []
@@ -358,8 +358,12 @@ def _read_list(path: Path) -> MarksList:
         lines[tokens[0]] = number
         rows.append(values)
     if not rows:
-        raise DataError(f'{path}: holds no marks; name a list of marks')
-    return MarksList(path, list(lines), list(lines.values()), np.array(rows))
+        raise DataError(
+            f'{path}: holds no keypoints; name a list of keypoints'
+        )
+    return KeypointsList(
+        path, list(lines), list(lines.values()), np.array(rows)
+    )
 
 
 def _number(token: str) -> float:
@@ -369,7 +373,7 @@ def _number(token: str) -> float:
         return math.nan
 
 
-def _choose(table: MarksList, form: str | None) -> tuple[str, np.ndarray]:
+def _choose(table: KeypointsList, form: str | None) -> tuple[str, np.ndarray]:
     """Choose the layout under which most rows are upright faces.
 
     Args:
@@ -377,7 +381,7 @@ def _choose(table: MarksList, form: str | None) -> tuple[str, np.ndarray]:
         form: One of ``MARKS_FORMS`` to choose from; None means any.
 
     Returns:
-        The form, and marks of shape (N, 5 or 7, 2) in the file's base.
+        The form, and keypoints of shape (N, 5 or 7, 2) in the file's base.
     """
     tried = [
         (name, read(table.values))
@@ -414,23 +418,23 @@ def _upright(marks: np.ndarray) -> np.ndarray:
 
 
 def _check_order(path: Path, marks: np.ndarray) -> None:
-    """Refuse marks of which most are no upright faces."""
+    """Refuse keypoints of which most are no upright faces."""
     share = _upright(marks).mean()
     if share <= 0.5:
         raise DataError(
-            f'{path}: in {1 - share:.0%} of the faces the marks are not in '
-            'order, the left of the image first and the mouth below the '
+            f'{path}: in {1 - share:.0%} of the faces the keypoints are not '
+            'in order, the left of the image first and the mouth below the '
             'eyes; change their order, or name another --marks-form'
         )
 
 
 def _match(
-    table: MarksList, marks: np.ndarray, files: dict[str, Path]
+    table: KeypointsList, marks: np.ndarray, files: dict[str, Path]
 ) -> tuple[dict[str, np.ndarray], int]:
     """Find the image of each row, by folder and name or by its name alone.
 
     Returns:
-        The marks of each image that has a row, and the number of rows
+        The keypoints of each image that has a row, and the number of rows
         without image.
     """
     by_key: dict[str, list[str]] = {}
@@ -471,24 +475,24 @@ def _add_face(
     writer: DatasetWriter, image_id: int, marks: np.ndarray, subject_id: int
 ) -> None:
     visible = np.ones(7, dtype=bool)
-    box_marks = None
+    bbox_keypoints = None
     if len(marks) == 5:
         visible[:4] = False
-        box_marks = marks[:2]
+        bbox_keypoints = marks[:2]
         marks = np.concatenate([np.zeros((4, 2)), marks[2:]])
     writer.add_face(
         image_id,
         marks,
         visible=visible,
         subject_id=subject_id,
-        box_marks=box_marks,
+        bbox_keypoints=bbox_keypoints,
     )
 
 
 def main() -> None:
     """Command line of :func:`convert`."""
     parser = argparse.ArgumentParser(
-        description='Convert LFW to COCO-style JSON with seven marks.'
+        description='Convert LFW to COCO-style JSON with seven keypoints.'
     )
     parser.add_argument('src', type=Path, help="folder of people's folders")
     parser.add_argument('dst', type=Path, help='folder to fill')
@@ -496,20 +500,20 @@ def main() -> None:
         '--marks',
         type=Path,
         metavar='PATH',
-        help='list of marks, or folder of .pts files, by its path or in SRC '
-        f'(default: SRC/{_LIST} if it is there, otherwise .pts files beside '
-        'the images)',
+        help='list of keypoints, or folder of .pts files, by its path or in '
+        f'SRC (default: SRC/{_LIST} if it is there, otherwise .pts files '
+        'beside the images)',
     )
     parser.add_argument(
         '--marks-form',
         choices=MARKS_FORMS,
-        help='form of the marks (default: found out from the file)',
+        help='form of the keypoints (default: found out from the file)',
     )
     parser.add_argument(
         '--base',
         type=int,
         choices=(0, 1),
-        help="coordinate of the first pixel's centre in the marks "
+        help="coordinate of the first pixel's centre in the keypoints "
         '(default: 0 in lists, 1 in .pts files)',
     )
     parser.add_argument(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 class DataError(Exception):
     """Something is wrong with the data or with the way it was asked for.
 
-    The message is one sentence that names the file and the cure.
+    The message is one line that names the file and the fix.
     """
 
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 from data_converters.errors import DataError
 
-# The marks of one face take some kilobytes, a list of all of LFW three
+# The keypoints of one face take some kilobytes, a list of all of LFW three
 # megabytes. As rows of text a list takes some fifty times its size.
-MARKS_BYTES = 1 << 20
+KEYPOINTS_BYTES = 1 << 20
 LIST_BYTES = 1 << 24
 
 
 def read_small(
-    path: Path, most: int, cure: str = 'repair or remove it'
+    path: Path, most: int, hint: str = 'repair or remove it'
 ) -> bytes:
-    """What is in a file of marks or a list.
+    """What is in a file of keypoints or a list.
 
     Args:
         path: The file.
@@ -26,7 +26,7 @@ def read_small(
         DataError: There is no such file, or it is too large.
     """
     if not path.is_file():
-        raise DataError(f'{path}: no such file; {cure}')
+        raise DataError(f'{path}: no such file; {hint}')
     with path.open('rb') as stream:
         data = stream.read(most + 1)
     if len(data) > most:

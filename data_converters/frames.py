@@ -88,7 +88,7 @@ def read_frames(
                 yield number, frame
 
 
-def is_whole_jpeg(path: Path) -> bool:
+def is_complete_jpeg(path: Path) -> bool:
     """Whether a file is there and ends as a JPEG file does.
 
     A machine that lost its power may leave a file that was written short.
@@ -119,7 +119,7 @@ def measure_video(
 
     Args:
         video: The video file.
-        count: Number of frames that have marks, at least 1.
+        count: Number of frames that have keypoints, at least 1.
         stop: Ends the work early when set.
 
     Returns:
@@ -162,7 +162,7 @@ def extract_frames(
         video: The video file.
         target: The folder to make; it must not exist, but may be a link
             that an earlier run made.
-        count: Number of frames that have marks.
+        count: Number of frames that have keypoints.
         quality: JPEG quality, 1 to 100.
         stop: Ends the extraction early when set.
 
@@ -215,8 +215,8 @@ def _extract(
 def _check_length(video: Path, found: int, count: int) -> None:
     if found < count:
         raise DataError(
-            f'{video}: has {found} frames where the marks need {count}; '
-            'get the video again or remove the marks beyond its end'
+            f'{video}: has {found} frames where the keypoints need {count}; '
+            'get the video again or remove the keypoints beyond its end'
         )
 
 

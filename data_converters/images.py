@@ -36,7 +36,7 @@ def files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
         if path.stem in found:
             raise DataError(
                 f'{path}: stands beside {found[path.stem].name} for the '
-                'same marks; remove one of the two'
+                'same keypoints; remove one of the two'
             )
         found[path.stem] = path
     return found
@@ -77,7 +77,7 @@ def image_size(path: Path) -> tuple[int, int]:
     if image is None:
         raise DataError(
             f'{path}: is not a readable image; replace it or remove it '
-            'together with its marks'
+            'together with its keypoints'
         )
     return image.shape[1], image.shape[0]
 

@@ -1,7 +1,7 @@
 """Draws a tiny synthetic data set in the folder layout of 300-VW.
 
 Every video shows a 3D head (x right, y down, z to the camera, in half face
-widths) bent by subject and mood; the picture follows its projected marks.
+widths) bent by subject and mood; the image follows its projected keypoints.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ command: python data_converters/make_tiny_300vw.py DST {}
 OPTIONS = {'videos': (12, range(1, 1000)), 'frames': (40, range(1, 10**6))}
 OPTIONS |= {'size': (192, range(64, 1025, 2)), 'seed': (0, range(2**32))}
 PIVOT = np.array([0.0, 0.4, -0.45])  # the head turns about this point
-# The head: marks 0-67, then what is painted but not marked.
+# The head: keypoints 0-67, then what is painted but not marked.
 HAIRLINE, EARS = slice(68, 77), (slice(77, 82), slice(82, 87))
 WINGS, NECK = ([31, 87, 88], [35, 90, 91]), [89, 92]
 EYES = (slice(36, 42), slice(42, 48))
@@ -217,7 +217,7 @@ class Painter:
         self.reach = rng.uniform((0.9, -0.3), (1.6, 0.3)) * (side * size, size)
 
     def place(self, i: int) -> Array:
-        """Sets the pose of frame i; returns the marks, (68, 2) pixels."""
+        """Sets the pose of frame i; returns the keypoints, (68, 2) pixels."""
         self.at = {key: float(value[i]) for key, value in self.path.items()}
         moods = (self.at[k] for k in ('mouth', 'smile', 'brow', 'blink'))
         self.turn = rotation(*(self.at[k] for k in ('yaw', 'pitch', 'roll')))
@@ -374,7 +374,9 @@ def is_complete(dst: Path, wish: dict[str, int]) -> bool:
 def make(
     dst: Path, *, videos: int, frames: int, size: int, seed: int
 ) -> list[Path]:
-    """Draws the set, whole or not at all; returns the folders of its videos.
+    """Draws the set,
+
+    Complete or not at all; returns the folders of its videos.
 
     Args:
         dst: Folder to make; a complete set of the same options is kept.
@@ -421,10 +423,10 @@ def _draw(part: Path, rows: list, frames: int, size: int, seed: int) -> None:
         who, folder = make_subject(seed, int(subject[1:])), part / name
         painter = Painter(seed, int(name), who, frames, size)
         (folder / 'annot').mkdir(parents=True)
-        film, code = str(folder / 'vid.avi'), cv2.VideoWriter.fourcc(*'MJPG')
-        writer = cv2.VideoWriter(film, code, 25.0, (size, size))
+        video, code = str(folder / 'vid.avi'), cv2.VideoWriter.fourcc(*'MJPG')
+        writer = cv2.VideoWriter(video, code, 25.0, (size, size))
         if not writer.isOpened():
-            raise DataError(f'{film}: cannot be written; has OpenCV MJPG?')
+            raise DataError(f'{video}: cannot be written; has OpenCV MJPG?')
         for i in range(frames):
             marks = painter.place(i)
             writer.write(painter.paint(i))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from data_converters.errors import DataError
-from data_converters.files import MARKS_BYTES, read_small
+from data_converters.files import KEYPOINTS_BYTES, read_small
 from data_converters.untrusted import short
 
 _HEADER = re.compile(r'\s*(version|n_points)\s*:?\s*(\S*)\s*$', re.IGNORECASE)
@@ -19,7 +19,7 @@ _HEADER = re.compile(r'\s*(version|n_points)\s*:?\s*(\S*)\s*$', re.IGNORECASE)
 def read_pts(
     path: str | PathLike, num_points: int = 68, base: int = 1
 ) -> np.ndarray:
-    """Read the marks of one face.
+    """Read the keypoints of one face.
 
     Accepts what copies of the data sets really hold: CRLF, a byte order
     mark, odd spacing, no header or braces (bare lines), no closing brace.
@@ -31,16 +31,16 @@ def read_pts(
             released by iBUG, 0 for 0-based copies. It is subtracted.
 
     Returns:
-        Marks of shape (num_points, 2), x and y in 0-based image pixels,
+        Keypoints of shape (num_points, 2), x and y in 0-based image pixels,
         float64.
 
     Raises:
         DataError: The file is missing, empty or too large, holds another
-            number of marks than ``num_points`` (or says so), or something
+            number of keypoints than ``num_points`` (or says so), or something
             that is not a finite number.
     """
     path = Path(path)
-    data = read_small(path, MARKS_BYTES, 'restore it from the data set')
+    data = read_small(path, KEYPOINTS_BYTES, 'restore it from the data set')
     # Undecodable bytes become characters that fail as numbers below.
     text = data.decode('utf-8-sig', errors='replace')
     if not text.strip():
@@ -88,11 +88,11 @@ def parse_pair(line: str, path: Path) -> list[float]:
 
 
 def write_pts(path: str | PathLike, points: np.ndarray, base: int = 1) -> None:
-    """Write marks in the syntax of the original release.
+    """Write keypoints in the syntax of the original release.
 
     Args:
         path: The file to write; it is replaced when it exists.
-        points: Marks of shape (N, 2) in 0-based image pixels.
+        points: Keypoints of shape (N, 2) in 0-based image pixels.
         base: Added to every coordinate, see :func:`read_pts`.
     """
     rows = np.asarray(points, dtype=np.float64) + base

@@ -28,7 +28,7 @@ FARTHEST = 1e6
 SEVEN_OF_68 = (36, 39, 42, 45, 30, 48, 54)
 SEVEN_OF_21 = (6, 8, 9, 11, 14, 17, 19)
 
-# Which of 68 marks are written, by how many.
+# Which of 68 keypoints are written, by how many.
 CHOICES_OF_68 = {68: tuple(range(68)), 7: SEVEN_OF_68}
 
 # AFLW's codes in the order of its feature_id, which starts at 1. L and R are
@@ -42,7 +42,7 @@ NAMES_21 = (
 
 _NAMES = {7: tuple(NAMES_21[mark] for mark in SEVEN_OF_21), 21: NAMES_21}
 
-# Marks in a line by number of marks: first, last, whether it is closed.
+# Marks in a line by number of keypoints: first, last, whether it is closed.
 _CHAINS = {
     7: (
         (0, 1, False),  # eye on the image's left
@@ -72,14 +72,14 @@ _CHAINS = {
 }
 
 
-def mark_names(num_keypoints: int) -> list[str]:
-    """Names of the marks: AFLW's codes for 7 and 21, else ``kpt-0`` ..."""
+def keypoint_names(num_keypoints: int) -> list[str]:
+    """Names of the keypoints: AFLW's codes for 7 and 21, else ``kpt-0`` ..."""
     numbered = tuple(f'kpt-{mark}' for mark in range(num_keypoints))
     return list(_NAMES.get(num_keypoints, numbered))
 
 
 def skeleton(num_keypoints: int) -> list[list[int]]:
-    """Lines between the marks as 0-based pairs, for drawing.
+    """Lines between the keypoints as 0-based pairs, for drawing.
 
     Args:
         num_keypoints: 7, 21 or 68; there are no lines between any others.
@@ -100,10 +100,10 @@ def skeleton_68() -> list[list[int]]:
 def face_box(
     keypoints: np.ndarray, name: str | PathLike
 ) -> tuple[float, float, float, float]:
-    """Extent of the marks of one face.
+    """Extent of the keypoints of one face.
 
     Args:
-        keypoints: Visible marks of shape (K, 2) in pixels.
+        keypoints: Visible keypoints of shape (K, 2) in pixels.
         name: The image or mark file, for the error's sentence.
 
     Returns:
@@ -115,7 +115,7 @@ def face_box(
     """
     if not len(keypoints) or not np.isfinite(keypoints).all():
         raise DataError(
-            f'{name}: has no marks or marks that are not finite; '
+            f'{name}: has no keypoints or marks that are not finite; '
             'repair or remove it'
         )
     if np.abs(keypoints).max() > FARTHEST:
@@ -127,7 +127,8 @@ def face_box(
     right, bottom = keypoints.max(axis=0).tolist()
     if right <= x or bottom <= y:
         raise DataError(
-            f'{name}: the box around the marks is empty; repair or remove it'
+            f'{name}: the box around the keypoints is empty; repair or '
+            'remove it'
         )
     return x, y, right - x, bottom - y
 
@@ -143,7 +144,7 @@ class DatasetWriter:
         converter: Name of the converter's module.
         protocol: Name of the protocol that made the splits.
         split: This file's side of the protocol.
-        base: Coordinate base of the source's marks, 0 or 1. What is
+        base: Coordinate base of the source's keypoints, 0 or 1. What is
             written is always 0-based.
         num_keypoints: K.
         info: What else the file should say of itself, for example how
@@ -260,7 +261,7 @@ class DatasetWriter:
         *,
         visible: np.ndarray | None = None,
         subject_id: int | None = None,
-        box_marks: np.ndarray | None = None,
+        bbox_keypoints: np.ndarray | None = None,
         box_size: float | None = None,
         pose: Mapping[str, float] | None = None,
         face_id: int | None = None,
@@ -273,12 +274,12 @@ class DatasetWriter:
 
         Args:
             image_id: From :meth:`add_image`.
-            keypoints: Marks of shape (K, 2) in 0-based image pixels.
+            keypoints: Keypoints of shape (K, 2) in 0-based image pixels.
             visible: Mask of shape (K,); None means that all are. A mark
                 that is not visible is written as 0, 0, 0.
             subject_id: From :meth:`add_subject`.
-            box_marks: Marks of shape (N, 2) of the source that are not
-                among the K. The box is the extent of the visible ones of
+            bbox_keypoints: Keypoints of shape (N, 2) of the source that are
+                not among the K. The box is the extent of the visible ones of
                 the K and of these.
             box_size: What errors are divided by, in pixels; None means the
                 root of the box's area.
@@ -286,14 +287,14 @@ class DatasetWriter:
             face_id: The face's number in the source.
 
         Raises:
-            DataError: Not K marks, no visible mark, a visible mark that is
+            DataError: Not K keypoints, no visible mark, a visible mark that is
                 not finite, or a box without area.
         """
         name = self._images[image_id - 1]['file_name']
         marks = np.asarray(keypoints, dtype=np.float64)
         if marks.shape != (self.num_keypoints, 2):
             raise DataError(
-                f'{name}: has marks of shape {marks.shape} where '
+                f'{name}: has keypoints of shape {marks.shape} where '
                 f'{(self.num_keypoints, 2)} is expected; repair or remove it'
             )
         if visible is None:
@@ -303,8 +304,8 @@ class DatasetWriter:
         # Rounded first, so that the box is the extent of what is written.
         marks = np.round(marks, 3)
         inside = [marks[mask]]
-        if box_marks is not None:
-            inside.append(np.round(box_marks, 3))
+        if bbox_keypoints is not None:
+            inside.append(np.round(bbox_keypoints, 3))
         x, y, w, h = face_box(np.concatenate(inside), name)
         size = math.sqrt(w * h) if box_size is None else box_size
 
@@ -336,7 +337,7 @@ class DatasetWriter:
         return annotation['id']
 
     def save(self, path: str | PathLike) -> None:
-        """Write the file whole or not at all."""
+        """Write the file complete or not at all."""
         save_all({Path(path): self})
 
     def _sections(self) -> dict[str, Any]:
@@ -345,7 +346,7 @@ class DatasetWriter:
                 'id': 1,
                 'name': 'face',
                 'supercategory': 'face',
-                'keypoints': mark_names(self.num_keypoints),
+                'keypoints': keypoint_names(self.num_keypoints),
                 'skeleton': skeleton(self.num_keypoints),
             }
         ]

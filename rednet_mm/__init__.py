@@ -19,7 +19,7 @@
 Importing the package registers its modules in MMPose's registries, tells
 torch which classes an mmengine checkpoint may hold, and makes MMEngine load
 local checkpoints, safetensors among them, with our checks. Where nothing is
-set, OpenCV is told not to decode pictures of any size. It does nothing else.
+set, OpenCV is told not to decode images of any size. It does nothing else.
 """
 
 from rednet_mm.version import __version__, check_mmpose
@@ -36,10 +36,10 @@ from rednet_mm import (  # noqa: E402
     models,
 )
 from rednet_mm.utils.checkpoint import allow_mmengine_checkpoints  # noqa: E402
-from rednet_mm.utils.checkpoint_loader import use_own_loader  # noqa: E402
+from rednet_mm.utils.checkpoint_loader import register_checkpoint_loader  # noqa: E402
 
 allow_mmengine_checkpoints()
-use_own_loader()
+register_checkpoint_loader()
 
 __all__ = [
     '__version__',

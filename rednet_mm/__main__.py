@@ -1,4 +1,4 @@
-"""Say where configs, tools and the shipped model are, or copy them:
+"""Say where configs, tools and the bundled model are, or copy them:
 
 python -m rednet_mm
 python -m rednet_mm copy FOLDER
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from rednet_mm.utils.bundled import (
     FOLDERS,
+    bundled_model,
     copy_folders,
     resources,
-    shipped_model,
 )
-from rednet_mm.utils.cli import one_sentence_errors
+from rednet_mm.utils.cli import report_user_errors
 from rednet_mm.version import __version__
 
 PARTS = ('config', 'weights', 'card', *FOLDERS)
@@ -39,7 +39,7 @@ def parse_args() -> argparse.Namespace:
 
 def part_paths() -> dict[str, Path]:
     """The path of each of :data:`PARTS`."""
-    model = shipped_model()
+    model = bundled_model()
     folders = [resources() / name for name in FOLDERS]
     return dict(
         zip(PARTS, (model.config, model.weights, model.card, *folders))
@@ -48,7 +48,7 @@ def part_paths() -> dict[str, Path]:
 
 def main() -> None:
     args = parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         if args.command == 'copy':
             count = copy_folders(args.folder)
             print(f'{count} files copied to {args.folder.resolve()}')
@@ -57,14 +57,14 @@ def main() -> None:
     if args.command:
         print(paths[args.command])
         return
-    print(f'rednet_mm {__version__}, {shipped_model().name}')
+    print(f'rednet_mm {__version__}, {bundled_model().name}')
     width = max(map(len, PARTS)) + 1
     for part, path in paths.items():
         print(f'{part:{width}}{path}')
     print(
         '\nMMPoseInferencer(pose2d=CONFIG, pose2d_weights=WEIGHTS), '
         'REDNetInferencer(),\npython -m rednet_mm copy . && '
-        'python tools/track_video.py FILM --out OUT.mp4'
+        'python tools/track_video.py VIDEO --out OUT.mp4'
     )
 
 

@@ -85,7 +85,7 @@ class StepResult:
     Args:
         keypoints (Tensor): Shape (B, C, 2), x and y in pixels of the
             network's input, 0 being the centre of the first pixel.
-        scores (Tensor): Shape (B, C), the height of each response in [0, 1].
+        scores (Tensor): Shape (B, C), the maximum of each heatmap in [0, 1].
         spreads (Tensor): Shape (B, C), how widely each response is spread
             about its landmark: pixels of the map, see
             ``ResponseMap.spread``.

@@ -151,14 +151,14 @@ def build_model(cfg: dict, seed: int = 0) -> nn.Module:
 
 
 def face_shape(size: float = 64) -> np.ndarray:
-    """68 marks of a drawn face, (68, 2), in the middle of a square picture.
+    """68 keypoints of a drawn face, (68, 2), in the middle of a square image.
 
     Left and right mirror each other by construction (every part is drawn by
     its own formula, no list of pairs is used), so that x of a mark is
     ``size - 1 - x`` of its partner.
 
     Args:
-        size: Side of the picture in pixels.
+        size: Side of the image in pixels.
     """
 
     def oval(count: int, x: float, y: float, rx: float, ry: float):
@@ -206,16 +206,16 @@ def random_samples(
     seed: int = 0,
     num_keypoints: int = 68,
 ) -> list[PoseDataSample]:
-    """N data samples with random marks, as the pipelines pack them.
+    """N data samples with random keypoints, as the pipelines pack them.
 
-    The crop is the whole picture: marks in input pixels and in pixels of the
-    picture are the same. Sample i is frame i of track (1, 0).
+    The crop is the whole image: keypoints in input pixels and in pixels of the
+    image are the same. Sample i is frame i of track (1, 0).
 
     Args:
         n: N.
         size: Side of the input in pixels.
         num_subjects: Labels go round: i % num_subjects.
-        seed: Of the marks.
+        seed: Of the keypoints.
         num_keypoints: K.
     """
     rng = np.random.default_rng(seed)
@@ -277,7 +277,7 @@ def write_videos(
         size: Side of a frame in pixels.
         subjects: Of each video; each its own by default.
         splits: Of each video; one split by default.
-        motion: Pixels that the marks move from frame to frame.
+        motion: Pixels that the keypoints move from frame to frame.
         seed: Of the noise.
 
     Returns:
@@ -321,15 +321,17 @@ def write_stills(
     yaw: bool = False,
     seed: int = 0,
 ) -> None:
-    """A converted data set of stills of noise, as the converters write it.
+    """A converted data set of still images of noise,
+
+    As the converters write it.
 
     Args:
-        path: The JSON file, ``ROOT/annotations/NAME.json``; the pictures go
+        path: The JSON file, ``ROOT/annotations/NAME.json``; the images go
             to ``ROOT/images``.
         points: 68, AFLW's 21 or LFW's 7: those of the 68 that they have,
             the rest at random.
         images: How many, one face each.
-        size: Side of a picture in pixels.
+        size: Side of an image in pixels.
         subjects: Whether each face is a subject of its own.
         yaw: Whether faces have a yaw: 0, 50, 0, 50, ... degrees.
         seed: Of the noise.

@@ -1,4 +1,4 @@
-"""Films of white squares, a network and a detector that know nothing else."""
+"""Videos of white squares, a network and a detector that know nothing else."""
 
 from __future__ import annotations
 

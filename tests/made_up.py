@@ -39,7 +39,7 @@ def rows_of(prediction, truth, visible=None, **fields):
 
 
 def stills_of(prediction, truth, name='still', **fields):
-    """Records of N stills."""
+    """Records of N still images."""
     return records_from_rows(
         rows_of(prediction, truth, track=None, video=None, **fields), name
     )

@@ -44,7 +44,7 @@ def write_photo(path: Path, seed: int = 0) -> None:
 
 
 def write_face(image: Path, number: int, base: int = 1, folder=None) -> None:
-    """An image and its 68 marks, header and braces as released."""
+    """An image and its 68 keypoints, header and braces as released."""
     write_photo(image, number)
     marks = face_shape(SIZE) + 0.25 * (number % 8) + base
     rows = [f'{x:.3f} {y:.3f}' for x, y in marks]
@@ -144,7 +144,7 @@ def face_movies(src: Path) -> None:
 
 
 def real_aflw(sample: Path, src: Path) -> None:
-    """Two real photos with MMPose's 19 marks, as AFLW is released.
+    """Two real images with MMPose's 19 keypoints, as AFLW is released.
 
     One is there twice, under a name that the split takes for testing.
     """

@@ -36,9 +36,9 @@ OPTIONS = [
 # Imported by the trainings: kills the second stage's, once, after an epoch.
 KILLER = """
 import os, pathlib, signal
-from rednet_mm.engine.hooks.checkpoint_hook import WholeCheckpointHook
+from rednet_mm.engine.hooks.checkpoint_hook import AtomicCheckpointHook
 
-original = WholeCheckpointHook.after_train_epoch
+original = AtomicCheckpointHook.after_train_epoch
 mark = pathlib.Path('killed')
 
 
@@ -50,7 +50,7 @@ def after_train_epoch(self, runner):
 
 
 if 'KILLED' in os.environ:
-    WholeCheckpointHook.after_train_epoch = after_train_epoch
+    AtomicCheckpointHook.after_train_epoch = after_train_epoch
 """
 
 

@@ -120,7 +120,7 @@ def test_checkpoint_says_where_it_comes_from(run):
     assert meta['environment']['commit'] and meta['environment']['torch']
 
 
-def test_dump_holds_every_frame_and_its_figures_are_the_printed_ones(
+def test_dump_holds_every_frame_and_its_metrics_are_the_printed_ones(
     run, tool
 ):
     root = run['root']
@@ -190,8 +190,8 @@ def test_track_video(run, tool):
     )
     assert '6 frames' in out
     assert len(json.loads((root / 'tracked.json').read_text())['frames']) == 6
-    film = cv2.VideoCapture(str(root / 'tracked.mp4'))
-    assert int(film.get(cv2.CAP_PROP_FRAME_COUNT)) == 6
+    video = cv2.VideoCapture(str(root / 'tracked.mp4'))
+    assert int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == 6
     assert cv2.imread(str(root / 'sheet.png')) is not None
 
 
@@ -225,18 +225,18 @@ def test_inferencer_on_a_file_a_folder_and_an_array(run, inferencer):
     assert shapes(inferencer(cv2.imread(str(file)))) == [(68, 2)]
 
 
-def test_inferencer_on_a_film(run, inferencer):
-    film = run['root'] / 'film.mp4'
+def test_inferencer_on_a_video(run, inferencer):
+    video = run['root'] / 'video.mp4'
     writer = cv2.VideoWriter(
-        str(film), cv2.VideoWriter.fourcc(*'mp4v'), 25, (64, 64)
+        str(video), cv2.VideoWriter.fourcc(*'mp4v'), 25, (64, 64)
     )
     for level in (50, 100, 150):
         writer.write(np.full((64, 64, 3), level, np.uint8))
     writer.release()
-    out = run['root'] / 'film'
-    assert shapes(inferencer(str(film), out_dir=str(out))) == [(68, 2)] * 3
-    assert (out / 'visualizations' / 'film.mp4').stat().st_size > 0
-    saved = json.loads((out / 'predictions' / 'film.json').read_text())
+    out = run['root'] / 'video'
+    assert shapes(inferencer(str(video), out_dir=str(out))) == [(68, 2)] * 3
+    assert (out / 'visualizations' / 'video.mp4').stat().st_size > 0
+    saved = json.loads((out / 'predictions' / 'video.json').read_text())
     assert [frame['frame_id'] for frame in saved] == [0, 1, 2]
 
 

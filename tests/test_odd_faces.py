@@ -1,4 +1,6 @@
-"""Faces without marks, at the border, of a pixel: data, loss and metric."""
+"""Faces without keypoints, at the border, of a pixel: data, loss and
+metric.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +30,14 @@ NAMES = ('good', 'unmarked', 'border', 'pixel')
 
 
 def as_odd(face: dict, name: str) -> None:
-    """Make an annotation, of a face that fills its picture, an odd one."""
+    """Make an annotation, of a face that fills its image, an odd one."""
     marks = np.full((68, 3), 2.0)
     marks[:, :2] = face_shape(SIZE)
     x, y, side = 0.0, 0.0, float(SIZE)
     if name == 'unmarked':
         marks[:, 2] = 0
     if name == 'border':
-        # Its left half is outside of the picture, but for what is cut off.
+        # Its left half is outside of the image, but for what is cut off.
         x -= SIZE / 2
         marks[:, 0] -= SIZE / 2
     if name == 'pixel':
@@ -46,7 +48,7 @@ def as_odd(face: dict, name: str) -> None:
         bbox=[x, y, side, side],
         center=[x + side / 2, y + side / 2],
         scale=side / 200,
-        # MMPose leaves out what says 0 here; marks may yet be invisible.
+        # MMPose leaves out what says 0 here; keypoints may yet be invisible.
         num_keypoints=68,
     )
 
@@ -133,13 +135,13 @@ def test_marks_in_the_crop_count_and_others_do_not(file):
         return label.keypoint_weights, label.keypoint_labels
 
     assert weights('unmarked')[0].sum() == 0
-    # The crop is of the box, whatever of it the picture has: all marks are
+    # The crop is of the box, whatever of it the image has: all keypoints are
     # inside, at the same places as those of the face in the middle.
     seen, places = weights('border')
     assert seen.min() == 1
     torch.testing.assert_close(places, weights('good')[1], rtol=0, atol=1e-3)
     # One pixel is spread over the crop: padded by 1.25, 63 pixels of the
-    # input are 1.25 of the picture; face_shape spans 0.72 in x.
+    # input are 1.25 of the image; face_shape spans 0.72 in x.
     seen, places = weights('pixel')
     assert seen.min() == 1
     width = places[0, :, 0].max() - places[0, :, 0].min()
@@ -147,15 +149,15 @@ def test_marks_in_the_crop_count_and_others_do_not(file):
 
 
 @torch.no_grad()
-def test_figures_are_defined(file, model):
+def test_metrics_are_defined(file, model):
     frames = data(file, test_mode=True)
     batch = pseudo_collate([frames[place] for place in range(len(NAMES))])
     rows = [each.to_dict() for each in model.eval().test_step(batch)]
     metric = METRICS.build(dict(type='FaceLandmarkMetric'))
     metric.process(None, rows)
-    figures = metric.evaluate(len(NAMES))
-    # Three of the four have marks.
-    assert np.isfinite(figures['face/NME']) and figures['face/missing'] == 0
+    metrics = metric.evaluate(len(NAMES))
+    # Three of the four have keypoints.
+    assert np.isfinite(metrics['face/NME']) and metrics['face/missing'] == 0
     metric.process(None, [rows[NAMES.index('unmarked')]])
     with pytest.raises(UserError, match='no frame'):
         metric.evaluate(1)
@@ -209,7 +211,8 @@ def test_an_empty_batch_is_refused():
         preprocessor(dict(inputs=[], data_samples=[]), True)
 
 
-# -- in films -----------------------------------------------------------------
+# -- in videos
+# -----------------------------------------------------------------
 
 
 @pytest.fixture(scope='module')

@@ -276,10 +276,10 @@ def test_converted_data_is_whole(installed, videos):
 
 
 def test_faces_are_followed(installed, videos):
-    film = next((videos / 'tiny300vw_src').glob('*/vid.avi'))
-    start = film.parent / 'annot' / '000001.pts'
+    video = next((videos / 'tiny300vw_src').glob('*/vid.avi'))
+    start = video.parent / 'annot' / '000001.pts'
     installed.run(
-        *('tools/track_video.py', film, '--start-pts', start),
+        *('tools/track_video.py', video, '--start-pts', start),
         *('--out', 'tracked.mp4', '--json', 'tracked.json'),
     )
     assert (installed.work / 'tracked.mp4').stat().st_size
@@ -291,9 +291,9 @@ def test_faces_are_followed(installed, videos):
 def test_mmpose_runs_the_shipped_model(installed):
     script = (
         'import numpy as np, rednet_mm\n'
-        'from rednet_mm.utils.bundled import shipped_model\n'
+        'from rednet_mm.utils.bundled import bundled_model\n'
         'from mmpose.apis import init_model, inference_topdown\n'
-        'model = shipped_model()\n'
+        'model = bundled_model()\n'
         'network = init_model(str(model.config), str(model.weights), "cpu")\n'
         'image = np.zeros((90, 90, 3), np.uint8)\n'
         'found = inference_topdown(network, image)[0]\n'

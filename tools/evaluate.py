@@ -25,10 +25,10 @@ from rednet_mm.evaluation.protocol import (
     GROUPINGS,
     MEANS,
 )
-from rednet_mm.utils.cli import one_sentence_errors
-from rednet_mm.utils.env import describe_run
+from rednet_mm.utils.cli import report_user_errors
+from rednet_mm.utils.env import run_environment
 from rednet_mm.utils.filters import OneEuroFilter
-from rednet_mm.utils.io import whole
+from rednet_mm.utils.io import atomic_write
 from rednet_mm.utils.shape_filter import ShapeFilter
 
 # What may be shown beside the groups of a protocol.
@@ -65,7 +65,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--report',
         type=Path,
-        help='write a page with figures and worst frames into this folder',
+        help='write a page with plots and worst frames into this folder',
     )
     parser.add_argument(
         '--videos',
@@ -98,20 +98,20 @@ def write_all(
                 protocol=protocol.to_dict(),
                 samples=args.samples,
                 seed=args.seed,
-                environment=describe_run(),
+                environment=run_environment(),
                 tables=list(map(table_dict, tables)),
             )
             text = json.dumps(content, indent=1) + '\n'
         else:
             text = '\n'.join(write_table(table, form) for table in tables)
-        with whole(path) as part:
+        with atomic_write(path) as part:
             part.write_text(text)
         print(f'written: {path}')
 
 
 def main() -> None:
     args = parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         systems = read_systems(args)
         protocol = chosen_protocol(args, systems)
         if systems[0].is_video and not args.no_smooth:

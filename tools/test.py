@@ -12,9 +12,9 @@ from rednet_mm.evaluation.dumps import SUFFIXES
 from rednet_mm.utils.checkpoint import check_checkpoint
 from rednet_mm.utils.cli import (
     add_run_arguments,
+    atomic_dump,
     check_suffix,
-    dump_whole,
-    one_sentence_errors,
+    report_user_errors,
     run_config,
 )
 from rednet_mm.utils.memory import keep_freed_memory
@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Measure a checkpoint')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--out', help='save the figures here (.json, .yml)')
+    parser.add_argument('--out', help='save the metrics here (.json, .yml)')
     parser.add_argument(
         '--dump',
         help='save all predictions here, for tools/evaluate.py (.npz, or '
@@ -90,16 +90,16 @@ def provenance(args: argparse.Namespace, cfg: Config) -> dict[str, str]:
 
 
 def print_table(metrics: dict[str, float]) -> None:
-    """The figures as lines a person can read."""
+    """The metrics as lines a person can read."""
     width = max(map(len, metrics))
-    print(f'\n{"figure":<{width}}  value')
+    print(f'\n{"metric":<{width}}  value')
     for name, value in metrics.items():
         print(f'{name:<{width}}  {value:.3f}')
 
 
 def main() -> None:
     args = parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         cfg = build_config(args)
         keep_freed_memory()
         prepare_processes(cfg)
@@ -110,7 +110,7 @@ def main() -> None:
             print_table(metrics)
             if args.out:
                 about = provenance(args, cfg)
-                dump_whole(dict(metrics, provenance=about), args.out)
+                atomic_dump(dict(metrics, provenance=about), args.out)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Follow faces in a film:
+"""Follow faces in a video:
 
 python tools/track_video.py INPUT --config CONFIG --checkpoint CKPT \\
     --out OUT.mp4 --json OUT.json --csv OUT.csv
@@ -40,32 +40,32 @@ from rednet_mm.apis import (
     Trajectories,
     VideoWriter,
     build_detector,
+    bundled_network,
     contact_sheet,
     draw_face,
     draw_maps,
     read_frames,
-    shipped_network,
 )
-from rednet_mm.tracking.boxes import box_of
+from rednet_mm.tracking.boxes import bbox_from_keypoints
 from rednet_mm.tracking.crops import as_image
 from rednet_mm.utils.bundled import NAME
 from rednet_mm.utils.cli import (
     check_display,
     check_suffix,
     existing_config,
-    one_sentence_errors,
+    report_user_errors,
     stop_on_sigterm,
 )
-from rednet_mm.utils.env import describe_run
+from rednet_mm.utils.env import run_environment
 from rednet_mm.utils.errors import UserError
-from rednet_mm.utils.io import whole
+from rednet_mm.utils.io import atomic_write
 
 SHEET_FRAMES = 12
 WINDOW = 'faces, q ends'
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Follow faces in a film')
+    parser = argparse.ArgumentParser(description='Follow faces in a video')
     parser.add_argument(
         'input',
         help='a video, an image, a folder of images or the number of a camera',
@@ -79,11 +79,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--onnx', help='or both in one file, run by ONNX Runtime'
     )
-    parser.add_argument('--out', help='film with the landmarks drawn')
+    parser.add_argument('--out', help='video with the landmarks drawn')
     parser.add_argument('--json', help='landmarks of every frame, and account')
     parser.add_argument('--csv', help='landmarks, a row a face')
     parser.add_argument(
-        '--sheet', help=f'picture of {SHEET_FRAMES} frames with landmarks'
+        '--sheet', help=f'image of {SHEET_FRAMES} frames with landmarks'
     )
     parser.add_argument(
         '--draw',
@@ -112,8 +112,8 @@ def parse_args() -> argparse.Namespace:
     )
     first.add_argument(
         '--start-pts',
-        help='a 1-based .pts file of the first frame, whose marks give the '
-        'box (the 300-VW protocol)',
+        help='a 1-based .pts file of the first frame, whose keypoints give '
+        'the box (the 300-VW protocol)',
     )
     parser.add_argument(
         '--detector',
@@ -150,7 +150,7 @@ def first_box(args: argparse.Namespace) -> Optional[np.ndarray]:
         return np.array([args.box])
     if args.start_pts:
         try:
-            return box_of(read_pts(args.start_pts))[None]
+            return bbox_from_keypoints(read_pts(args.start_pts))[None]
         except DataError as error:
             raise UserError(str(error)) from error
     return None
@@ -179,7 +179,7 @@ def network_of(args: argparse.Namespace) -> FaceNetwork[Any]:
     """
     keep_maps = 'maps' in args.draw
     if not (args.onnx or args.config or args.checkpoint):
-        return shipped_network(args.device, args.precision, keep_maps)
+        return bundled_network(args.device, args.precision, keep_maps)
     if args.onnx is None:
         if args.config is None or args.checkpoint is None:
             raise UserError(
@@ -254,11 +254,11 @@ class Overlay:
                 raise KeyboardInterrupt
 
     def close(self) -> None:
-        """Finish film and sheet."""
+        """Finish video and sheet."""
         if self.writer:
             self.writer.close()
         if self.sample and (frames := self.sample.frames()):
-            with whole(self.args.sheet) as part:
+            with atomic_write(self.args.sheet) as part:
                 cv2.imwrite(str(part), contact_sheet(frames))
 
 
@@ -272,7 +272,7 @@ def follow(args: argparse.Namespace) -> None:
             source=args.input,
             fps=round(reader.fps, 4),
             config=args.config,
-            environment=describe_run(),
+            environment=run_environment(),
             weights=args.onnx or args.checkpoint or NAME,
         )
         log = TrackLog(about, args.json, args.csv)
@@ -309,7 +309,7 @@ def run(
     log: TrackLog,
     overlay: Overlay,
 ) -> None:
-    """Follow faces to the end of the film."""
+    """Follow faces to the end of the video."""
     state: TrackState[Any] = tracker.init_state()
     progress = tqdm(reader, total=reader.count or None, unit='frame')
     for number, (frame, seconds) in enumerate(progress):
@@ -324,7 +324,7 @@ def run(
 
 def main() -> None:
     args = parse_args()
-    with one_sentence_errors(), stop_on_sigterm():
+    with report_user_errors(), stop_on_sigterm():
         follow(args)
 
 

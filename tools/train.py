@@ -7,12 +7,12 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from rednet_mm.engine.hooks.checkpoint_hook import latest_whole_checkpoint
+from rednet_mm.engine.hooks.checkpoint_hook import latest_complete_checkpoint
 from rednet_mm.engine.processes import prepare_processes
 from rednet_mm.utils.checkpoint import check_checkpoint
 from rednet_mm.utils.cli import (
     add_run_arguments,
-    one_sentence_errors,
+    report_user_errors,
     run_config,
 )
 from rednet_mm.utils.memory import keep_freed_memory
@@ -75,7 +75,7 @@ def _choose_start(cfg: Config, resume: Optional[str]) -> None:
     if resume and resume != 'auto':
         cfg.resume, cfg.load_from = True, resume
     elif resume or (cfg.get('resume') and not cfg.load_from):
-        latest = latest_whole_checkpoint(cfg.work_dir)
+        latest = latest_complete_checkpoint(cfg.work_dir)
         cfg.resume = latest is not None
         cfg.load_from = latest or cfg.load_from
     if cfg.load_from and 'init_cfg' in cfg.model.backbone:
@@ -86,7 +86,7 @@ def _choose_start(cfg: Config, resume: Optional[str]) -> None:
 
 def main() -> None:
     args = parse_args()
-    with one_sentence_errors('interrupted; --resume goes on from here'):
+    with report_user_errors('interrupted; --resume goes on from here'):
         keep_freed_memory()
         cfg = build_config(args)
         prepare_processes(cfg)

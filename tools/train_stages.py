@@ -14,7 +14,7 @@ from rednet_mm.engine.stages import (
     read_stages,
     train_stage,
 )
-from rednet_mm.utils.cli import one_sentence_errors
+from rednet_mm.utils.cli import report_user_errors
 
 
 def parse_args() -> tuple[argparse.Namespace, list[str]]:
@@ -51,7 +51,7 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
 
 def main() -> None:
     args, options = parse_args()
-    with one_sentence_errors('interrupted; the same command goes on'):
+    with report_user_errors('interrupted; the same command goes on'):
         scale = read_scale(args.scale) if args.scale else None
         stages = read_stages(args.config, scale, args.cfg_options)
         checkpoint = None

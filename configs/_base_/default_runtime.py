@@ -10,7 +10,7 @@ default_hooks = dict(
     # Whole files, and seeds of each epoch: a run that is killed and resumed
     # ends as one that is not (docs/resume.md).
     checkpoint=dict(
-        type='WholeCheckpointHook',
+        type='AtomicCheckpointHook',
         interval=1,
         max_keep_ckpts=2,
     ),

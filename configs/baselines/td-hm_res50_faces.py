@@ -1,4 +1,4 @@
-"""MMPose's own heatmap network, ResNet-50, as a peer: data and recipe of
+"""MMPose's own heatmap network, ResNet-50, as a baseline: data and recipe of
 rednet_r18w32_faces.py, from scratch, for the same two hours of one core (an
 iteration takes 2.3 times as long here, so 10 epochs instead of 24).
 
@@ -67,8 +67,8 @@ model = dict(
 dataset_type = 'Face300WDataset'
 data_mode = 'topdown'
 
-# Boxes: the square round the marks, enlarged by 1.25; in training moved by up
-# to a tenth of its side and scaled by 0.8 to 1.25, so that the boxes of a
+# Boxes: the square round the keypoints, enlarged by 1.25; in training moved by
+# up to a tenth of its side and scaled by 0.8 to 1.25, so that the boxes of a
 # detector and those out of the landmarks of the frame before do as well.
 train_pipeline = [
     dict(type='LoadImage'),

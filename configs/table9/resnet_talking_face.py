@@ -1,6 +1,6 @@
 """Table 9: ResNet-152 of the third stage, tested on Talking Face.
 
-As released its marks are in FGNET's order, and seven of them have a
+As released its keypoints are in FGNET's order, and seven of them have a
 counterpart among the 68. Of 68 measured are those seven.
 
     python tools/test.py configs/table9/resnet_talking_face.py CHECKPOINT \

@@ -7,11 +7,11 @@ person to judge. All coordinates are 0-based image pixels.
 from data_converters.checks.findings import Finding, Findings
 from data_converters.checks.one_file import PADDING, TINY_FACE, check_content
 from data_converters.checks.reading import (
-    Picture,
+    DecodedImage,
     file_names,
     read_dataset,
-    read_picture,
-    read_pictures,
+    read_image,
+    read_images,
 )
 from data_converters.checks.report import as_text, check_files, write_report
 from data_converters.checks.several_files import (
@@ -28,7 +28,7 @@ __all__ = [
     'Findings',
     'PADDING',
     'Part',
-    'Picture',
+    'DecodedImage',
     'TABLE_4',
     'TINY_FACE',
     'as_text',
@@ -40,7 +40,7 @@ __all__ = [
     'known_set',
     'make_part',
     'read_dataset',
-    'read_picture',
-    'read_pictures',
+    'read_image',
+    'read_images',
     'write_report',
 ]

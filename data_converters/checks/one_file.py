@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from data_converters.checks.findings import Findings
-from data_converters.checks.reading import Picture
+from data_converters.checks.reading import DecodedImage
 from data_converters.checks.values import (
     as_numbers,
     is_frame,
@@ -33,7 +33,7 @@ PADDING = 1.25
 
 def check_content(
     content: Mapping[str, Any],
-    pictures: Mapping[str, Picture] | None = None,
+    pictures: Mapping[str, DecodedImage] | None = None,
     *,
     tiny: float = TINY_FACE,
     keep: int = 3,
@@ -42,7 +42,7 @@ def check_content(
 
     Args:
         content: As :func:`read_dataset` gives it.
-        pictures: Of each image's file name; None where the images were not
+        images: Of each image's file name; None where the images were not
             looked at.
         tiny: The longer side of a box, in pixels, below which a face is
             called tiny.
@@ -79,7 +79,7 @@ def check_content(
         if face.get('subject_id') is not None:
             _refer(face, 'subject_id', subjects, name, found)
         size: Any = (image['width'], image['height'])
-        picture = (pictures or {}).get(image['file_name'], Picture())
+        picture = (pictures or {}).get(image['file_name'], DecodedImage())
         if picture.width:
             size = picture[:2]
         _check_face(face, count, size, tiny, name, found)
@@ -170,7 +170,7 @@ def _num_keypoints(content: Mapping[str, Any], found: Findings) -> int | None:
 def _check_images(
     images: Mapping[Any, dict],
     videos: Mapping[Any, dict],
-    pictures: Mapping[str, Picture] | None,
+    pictures: Mapping[str, DecodedImage] | None,
     found: Findings,
 ) -> None:
     for name in twice([image['file_name'] for image in images.values()]):
@@ -210,7 +210,7 @@ def _check_face(
     name: str,
     found: Findings,
 ) -> None:
-    """Check box and marks of one face.
+    """Check box and keypoints of one face.
 
     Args:
         face: The annotation.
@@ -247,7 +247,7 @@ def _check_face(
     seen = marks[marks[:, 2] > 0, :2]
     if face.get('num_keypoints') != len(seen):
         found.error(
-            'num_keypoints other than the visible marks',
+            'num_keypoints other than the visible keypoints',
             f'{name}: {short(face.get("num_keypoints"))}, not {len(seen)}',
         )
     if not len(seen):
@@ -318,7 +318,7 @@ def _check_tracks(
         if twice(same) or (twice(known) and is_frame(image)):
             found.error('face twice in a frame', image['file_name'])
         elif twice(known):
-            found.warning('subject twice in a photo', image['file_name'])
+            found.warning('subject twice in an image', image['file_name'])
         if is_frame(image):
             for one in known:
                 tracks[image['video_id'], one].add(image['frame_id'])

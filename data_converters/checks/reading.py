@@ -17,7 +17,7 @@ from data_converters.parallel import run_parallel
 from data_converters.untrusted import leaves_folder
 
 
-class Picture(NamedTuple):
+class DecodedImage(NamedTuple):
     """What is known of an image file.
 
     Args:
@@ -80,25 +80,25 @@ def file_names(content: Mapping[str, Any]) -> list[str]:
     )
 
 
-def read_picture(path: Path) -> Picture:
+def read_image(path: Path) -> DecodedImage:
     """Decode an image as the training will."""
     try:
         if not path.is_file():
-            return Picture()
+            return DecodedImage()
         data = path.read_bytes()
     except (OSError, ValueError):
         # Or a name that is too long, or of characters that no file has.
-        return Picture()
+        return DecodedImage()
     digest = hashlib.blake2b(data, digest_size=16).hexdigest()
     picture = decode(data)
     if picture is None:
-        return Picture(digest=digest)
-    return Picture(picture.shape[1], picture.shape[0], digest)
+        return DecodedImage(digest=digest)
+    return DecodedImage(picture.shape[1], picture.shape[0], digest)
 
 
-def read_pictures(
+def read_images(
     root: Path, names: Sequence[str], workers: int | None = None
-) -> dict[str, Picture]:
+) -> dict[str, DecodedImage]:
     """Decode images, in parallel and with a progress bar.
 
     Args:
@@ -115,28 +115,30 @@ def read_pictures(
             inside.setdefault(place[0], {})[place[1]] = name
     files = [name for name in names if split_frame_name(name) is None]
 
-    def read(name: str, stop: threading.Event) -> dict[str, Picture]:
+    def read(name: str, stop: threading.Event) -> dict[str, DecodedImage]:
         if name in inside:
             return _read_video(root / name, inside[name])
-        return {name: read_picture(root / name)}
+        return {name: read_image(root / name)}
 
     items = [*inside, *files]
-    found: dict[str, Picture] = {}
+    found: dict[str, DecodedImage] = {}
     for some in run_parallel(read, items, workers=workers, label='images'):
         found |= some
     return {name: found[name] for name in names}
 
 
-def _read_video(video: Path, names: Mapping[int, str]) -> dict[str, Picture]:
+def _read_video(
+    video: Path, names: Mapping[int, str]
+) -> dict[str, DecodedImage]:
     """Decode the frames of a video that have these names by number."""
     if not video.is_file():
-        return dict.fromkeys(names.values(), Picture())
+        return dict.fromkeys(names.values(), DecodedImage())
     # What cannot be decoded is there all the same.
-    found = dict.fromkeys(names.values(), Picture(digest=str(video)))
+    found = dict.fromkeys(names.values(), DecodedImage(digest=str(video)))
     try:
         for number, frame in read_frames(video, names):
             digest = hashlib.blake2b(frame.tobytes(), digest_size=16)
-            found[names[number]] = Picture(
+            found[names[number]] = DecodedImage(
                 frame.shape[1], frame.shape[0], digest.hexdigest()
             )
     except DataError:

@@ -13,7 +13,7 @@ from data_converters.checks.one_file import TINY_FACE, check_content
 from data_converters.checks.reading import (
     file_names,
     read_dataset,
-    read_pictures,
+    read_images,
     too_deep,
 )
 from data_converters.checks.several_files import (
@@ -56,7 +56,7 @@ def check_files(
         folder = root or path.resolve().parents[1]
         pictures = None
         if images:
-            pictures = read_pictures(folder, file_names(content), workers)
+            pictures = read_images(folder, file_names(content), workers)
         try:
             findings = check_content(content, pictures, tiny=tiny, keep=keep)
         except RecursionError:
@@ -130,7 +130,7 @@ def _finding_lines(findings: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def write_report(report: Mapping[str, Any], path: Path) -> None:
-    """Write a report as JSON, whole or not at all."""
+    """Write a report as JSON, complete or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'.{path.name}.part')
     try:

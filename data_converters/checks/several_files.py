@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from data_converters.checks.findings import Findings
-from data_converters.checks.reading import Picture, file_names
+from data_converters.checks.reading import DecodedImage, file_names
 from data_converters.checks.values import listed
 
 # What the paper counts (RED-Net, IJCV 2018, Table 4), by split; 300-VW's
@@ -78,7 +78,7 @@ def make_part(
     path: Path,
     content: Mapping[str, Any],
     root: Path,
-    pictures: Mapping[str, Picture] | None = None,
+    pictures: Mapping[str, DecodedImage] | None = None,
 ) -> Part:
     """Take out of a data set what is compared with others.
 
@@ -86,7 +86,7 @@ def make_part(
         path: The JSON file.
         content: What it holds.
         root: The folder that its images are in.
-        pictures: As for :func:`check_content`.
+        images: As for :func:`check_content`.
     """
     info = content.get('info')
     names = {

@@ -1,6 +1,6 @@
 """Bootstrap over clusters: what chance alone may do to a value.
 
-Clusters (videos, or images of stills) are drawn with replacement: frames
+Clusters (videos, or still images) are drawn with replacement: frames
 of a video resemble each other and are no independent sample.
 """
 
@@ -22,23 +22,23 @@ CHUNK = 64
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Figures of resampled clusters.
+    """Metrics of resampled clusters.
 
     Attributes:
         clusters (int): C.
-        figures (tuple[dict[str, np.ndarray]]): Of each system, (S,) each.
+        metrics (tuple[dict[str, np.ndarray]]): Of each system, (S,) each.
     """
 
     clusters: int
-    figures: tuple[dict[str, np.ndarray], ...]
+    metrics: tuple[dict[str, np.ndarray], ...]
 
-    def interval(self, system: int, figure: str) -> tuple[float, float]:
-        """The middle 95 % of a figure; NaN for fewer than two clusters."""
-        return self._interval(self.figures[system][figure])
+    def interval(self, system: int, metric: str) -> tuple[float, float]:
+        """The middle 95 % of a metric; NaN for fewer than two clusters."""
+        return self._interval(self.metrics[system][metric])
 
-    def difference(self, system: int, figure: str) -> tuple[float, float]:
-        """The same of a system's figure less the first system's."""
-        first, other = self.figures[0][figure], self.figures[system][figure]
+    def difference(self, system: int, metric: str) -> tuple[float, float]:
+        """The same of a system's metric less the first system's."""
+        first, other = self.metrics[0][metric], self.metrics[system][metric]
         with np.errstate(invalid='ignore'):
             return self._interval(other - first)
 
@@ -59,7 +59,7 @@ def compare_sums(
     """Bootstrap each part (group of frames) of all systems.
 
     Args:
-        parts (Mapping): For each part, of each system, what makes figures of
+        parts (Mapping): For each part, of each system, what makes metrics of
             sums and the sums of the C clusters, (C,) each.
         samples (int): S.
         seed (int): The same for every part and system.
@@ -71,12 +71,12 @@ def compare_sums(
             [value for _, sums in systems for value in sums.values()], 1
         )
         drawn = _resampled(columns, samples, seed)
-        figures, start = [], 0
+        metrics, start = [], 0
         for maker, sums in systems:
             own = drawn[:, start : start + len(sums)].T
-            figures.append(maker.figures(dict(zip(sums, own))))
+            metrics.append(maker.metrics(dict(zip(sums, own))))
             start += len(sums)
-        found[name] = Bootstrap(len(columns), tuple(figures))
+        found[name] = Bootstrap(len(columns), tuple(metrics))
     return found
 
 

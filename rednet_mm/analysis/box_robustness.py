@@ -100,7 +100,7 @@ def robustness_tables(
             protocol.sentence(),
             (head, *_heads(protocol)),
             tuple(
-                (name, *_figures(errors[:, np.array(own)], protocol))
+                (name, *_metrics(errors[:, np.array(own)], protocol))
                 for name, own in rows
             ),
             note,
@@ -120,19 +120,19 @@ def robustness_tables(
 def detector_table(
     annotated: np.ndarray, detected: np.ndarray, protocol: Protocol
 ) -> Table:
-    """Boxes of a detector beside those of the marks, face by face.
+    """Boxes of a detector beside those of the keypoints, face by face.
 
     Args:
-        annotated (np.ndarray): (N,), percent, in the box of the marks.
+        annotated (np.ndarray): (N,), percent, in the box of the keypoints.
         detected (np.ndarray): (N,), in the detector's; infinite where it
             found no box of the face.
         protocol (Protocol): How the errors were measured.
     """
     found = ~np.isinf(detected)
     rows = (
-        ('the marks', annotated),
+        ('the keypoints', annotated),
         ('the detector', detected),
-        ('the marks, faces that the detector found', annotated[found]),
+        ('the keypoints, faces that the detector found', annotated[found]),
     )
     heads = _heads(protocol)
     heads.remove(WORST)
@@ -141,9 +141,9 @@ def detector_table(
         protocol.sentence(),
         ('box of', *heads),
         tuple(
-            (name, *figures[:2], *figures[3:])
+            (name, *metrics[:2], *metrics[3:])
             for name, errors in rows
-            for figures in [_figures(errors[:, None], protocol)]
+            for metrics in [_metrics(errors[:, None], protocol)]
         ),
         f'The detector found {found.sum()} of {len(found)} faces.',
     )
@@ -154,7 +154,7 @@ def _heads(protocol: Protocol) -> list[str]:
     return ['faces', 'NME (%)', WORST, *failures]
 
 
-def _figures(errors: np.ndarray, protocol: Protocol) -> list[Cell]:
+def _metrics(errors: np.ndarray, protocol: Protocol) -> list[Cell]:
     """Of the columns (N, D) of one radius or scale."""
     known = ~np.isnan(errors).any(1)
     errors = errors[known]

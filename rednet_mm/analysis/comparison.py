@@ -1,6 +1,6 @@
-"""Systems side by side, with what chance alone may do to their figures.
+"""Systems side by side, with what chance alone may do to their metrics.
 
-The bootstrap draws clusters (videos, or images of stills) with replacement:
+The bootstrap draws clusters (videos, or still images) with replacement:
 frames of a video resemble each other and are no independent sample. All
 systems are measured on the same draws, so a difference is that of pairs.
 
@@ -23,7 +23,7 @@ from rednet_mm.utils.landmarks import COMPONENTS
 from .bootstrap import COVERAGE, Bootstrap, compare_sums
 from .tables import Cell, Interval, Table
 
-# The figures of the tables and their heads.
+# The metrics of the tables and their heads.
 ACCURACY = {
     'NME': 'NME (%)',
     'NME_std': 'std (%)',
@@ -31,20 +31,20 @@ ACCURACY = {
     'AUC': 'AUC up to {} (%)',
     'NME_video': 'video mean (%)',
 }
-STEADINESS = {
+STABILITY = {
     'motion': 'error of motion (%)',
     'acceleration': 'acceleration (%)',
-    'true_acceleration': 'of the truth (%)',
+    'true_acceleration': 'of the ground truth (%)',
     'lag': 'lag (frames)',
     'nmf': 'NMF',
 }
 COUNTS = ('frames', 'missing', 'unmeasured', 'reinits')
 
 
-def head_of(figure: str) -> str:
-    """What a table calls a figure."""
-    name, _, limit = figure.partition('@')
-    return {**ACCURACY, **STEADINESS}.get(name, name).format(limit)
+def column_title(metric: str) -> str:
+    """What a table calls a metric."""
+    name, _, limit = metric.partition('@')
+    return {**ACCURACY, **STABILITY}.get(name, name).format(limit)
 
 
 @dataclass(frozen=True)
@@ -72,29 +72,29 @@ class Comparison:
         """Of the systems."""
         return tuple(each.name for each in self.summaries)
 
-    def figure(self, system: int, figure: str, group: str = '') -> Interval:
-        """A figure of a system with its interval.
+    def metric(self, system: int, metric: str, group: str = '') -> Interval:
+        """A metric of a system with its interval.
 
         Args:
             system (int): Its place.
-            figure (str): A name of ``Summary.figures``.
+            metric (str): A name of ``Summary.metrics``.
             group (str): ``''``: over all frames.
         """
         summary = self.summaries[system]
-        figures = summary.groups[group] if group else summary.figures
+        metrics = summary.groups[group] if group else summary.metrics
         return Interval(
-            figures[figure], *self.bootstrap[group].interval(system, figure)
+            metrics[metric], *self.bootstrap[group].interval(system, metric)
         )
 
     def difference(
-        self, system: int, figure: str, group: str = ''
+        self, system: int, metric: str, group: str = ''
     ) -> Interval:
-        """A system's figure less that of the first, with its interval."""
+        """A system's metric less that of the first, with its interval."""
         own, first = (
-            self.figure(place, figure, group).value for place in (system, 0)
+            self.metric(place, metric, group).value for place in (system, 0)
         )
         return Interval(
-            own - first, *self.bootstrap[group].difference(system, figure)
+            own - first, *self.bootstrap[group].difference(system, metric)
         )
 
     def tables(
@@ -106,9 +106,9 @@ class Comparison:
             videos (bool): Whether there is one with a row for each video.
             landmarks (bool): The same of each landmark.
         """
-        accuracy = self._figures_like(ACCURACY)
+        accuracy = self._metrics_like(ACCURACY)
         tables = [self._systems('Error of landmarks', accuracy)]
-        steadiness = self._figures_like(STEADINESS)
+        steadiness = self._metrics_like(STABILITY)
         if steadiness:
             tables.append(self._systems('Stability over time', steadiness))
         if len(self.summaries) > 1:
@@ -122,14 +122,14 @@ class Comparison:
             tables.append(self._landmarks())
         return [*tables, self._provenance()]
 
-    def _figures_like(self, heads: Mapping[str, str]) -> list[str]:
-        """Figures of these kinds that any system has."""
+    def _metrics_like(self, heads: Mapping[str, str]) -> list[str]:
+        """Metrics of these kinds that any system has."""
         return [
             name
-            for name in self.summaries[0].figures
+            for name in self.summaries[0].metrics
             if name.partition('@')[0] in heads
             and not all(
-                np.isnan(each.figures[name]) for each in self.summaries
+                np.isnan(each.metrics[name]) for each in self.summaries
             )
             and (name != 'NME_video' or self.summaries[0].records.is_video)
         ]
@@ -150,7 +150,7 @@ class Comparison:
         )
 
     def _note(self) -> str:
-        """How sure the figures are, and of how many frames."""
+        """How sure the metrics are, and of how many frames."""
         unit = 'videos' if self.summaries[0].records.is_video else 'images'
         clusters = self.bootstrap[''].clusters
         note = (
@@ -170,52 +170,59 @@ class Comparison:
             )
         return note
 
-    def _systems(self, title: str, figures: Sequence[str]) -> Table:
+    def _systems(self, title: str, metrics: Sequence[str]) -> Table:
         counts = [
             name
             for name in COUNTS
             if name in ('frames', 'missing')
-            or any(each.figures[name] for each in self.summaries)
+            or any(each.metrics[name] for each in self.summaries)
         ]
         rows: list[list[Cell]] = [
             [
                 name,
-                *(int(self.summaries[i].figures[c]) for c in counts),
-                *(self.figure(i, figure) for figure in figures),
+                *(int(self.summaries[i].metrics[c]) for c in counts),
+                *(self.metric(i, metric) for metric in metrics),
             ]
             for i, name in enumerate(self.names)
         ]
-        heads = ['system', *counts, *map(head_of, figures)]
+        heads = ['system', *counts, *map(column_title, metrics)]
         return self._table(title, heads, rows, self._note())
 
-    def _differences(self, figures: Sequence[str]) -> Table:
+    def _differences(self, metrics: Sequence[str]) -> Table:
         rows: list[list[Cell]] = []
         for place, name in enumerate(self.names[1:], 1):
-            for figure in figures:
-                if figure == 'true_acceleration':
+            for metric in metrics:
+                if metric == 'true_acceleration':
                     continue
-                found = self.difference(place, figure)
-                rows.append([name, head_of(figure), found, _verdict(found)])
+                found = self.difference(place, metric)
+                rows.append(
+                    [name, column_title(metric), found, _verdict(found)]
+                )
         return self._table(
             f'Differences to {self.names[0]}',
-            ['system', 'figure', 'difference', 'known to differ'],
+            ['system', 'metric', 'difference', 'known to differ'],
             rows,
             self._note() + ' A difference is known where its interval '
             'excludes 0.',
         )
 
-    def _groups(self, figures: Sequence[str]) -> Table:
+    def _groups(self, metrics: Sequence[str]) -> Table:
         rows: list[list[Cell]] = [
             [
                 f'{group}: {name}',
                 int(self.summaries[i].groups[group]['frames']),
                 int(self.summaries[i].groups[group]['missing']),
-                *(self.figure(i, figure, group) for figure in figures),
+                *(self.metric(i, metric, group) for metric in metrics),
             ]
             for group in self.summaries[0].groups
             for i, name in enumerate(self.names)
         ]
-        heads = ['group: system', 'frames', 'missing', *map(head_of, figures)]
+        heads = [
+            'group: system',
+            'frames',
+            'missing',
+            *map(column_title, metrics),
+        ]
         return self._table('By group', heads, rows, self._note())
 
     def _videos(self) -> Table:
@@ -228,15 +235,15 @@ class Comparison:
             for each in self.summaries:
                 cells.append(int(each.tracks['missing'][track]))
                 cells += [
-                    float(each.tracks[figure][track])
-                    for figure in ('NME_frame', 'motion', 'lag')
+                    float(each.tracks[metric][track])
+                    for metric in ('NME_frame', 'motion', 'lag')
                 ]
             rows.append(cells)
         heads = ['video', 'frames']
         for name in self.names:
             heads += [
-                f'{name}: {figure}'
-                for figure in ('missing', 'NME (%)', 'motion (%)', 'lag')
+                f'{name}: {metric}'
+                for metric in ('missing', 'NME (%)', 'motion (%)', 'lag')
             ]
         return self._table('By video', heads, rows)
 
@@ -323,7 +330,7 @@ def compare(
         systems (Sequence[LandmarkRecords]): The first is the one that the
             others are compared with.
         protocol (Protocol): How they are measured.
-        samples (int): Of the bootstrap over videos (images of stills).
+        samples (int): Of the bootstrap over videos (still images).
         seed (int): Of the bootstrap.
     """
     summaries = [evaluate(each, protocol) for each in pair(systems)]

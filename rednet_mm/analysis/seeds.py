@@ -1,7 +1,7 @@
 """Rows of an ablation: several trainings of each, with intervals.
 
-Two things are left to chance, and a figure's interval has both: which videos
-(images of stills) were tested, and which of all possible trainings these
+Two things are left to chance, and a metric's interval has both: which videos
+(still images) were tested, and which of all possible trainings these
 are. The first is told by the bootstrap of :mod:`.comparison`, on the same
 draws for all rows, of the mean over a row's trainings; the second by the
 spread of the trainings, of each row for itself, since trainings of one seed
@@ -41,37 +41,37 @@ class SeedComparison:
     comparison: Comparison
     places: dict[str, tuple[int, ...]]
 
-    def figure(self, row: str, figure: str, group: str = '') -> Interval:
+    def metric(self, row: str, metric: str, group: str = '') -> Interval:
         """A row's mean over its trainings, with its interval.
 
         Args:
             row (str): Its name.
-            figure (str): A name of ``Summary.figures``.
+            metric (str): A name of ``Summary.metrics``.
             group (str): ``''``: over all frames.
         """
-        return self._interval({row: 1}, figure, group)
+        return self._interval({row: 1}, metric, group)
 
     def difference(
-        self, row: str, other: str, figure: str, group: str = ''
+        self, row: str, other: str, metric: str, group: str = ''
     ) -> Interval:
-        """A row's figure less another row's, with its interval."""
-        return self._interval({row: 1, other: -1}, figure, group)
+        """A row's metric less another row's, with its interval."""
+        return self._interval({row: 1, other: -1}, metric, group)
 
     def _interval(
-        self, signs: Mapping[str, int], figure: str, group: str
+        self, signs: Mapping[str, int], metric: str, group: str
     ) -> Interval:
         boot = self.comparison.bootstrap[group]
         values, draws = [], []
         for row, sign in signs.items():
             places = self.places[row]
-            own = [self._value(place, figure, group) for place in places]
+            own = [self._value(place, metric, group) for place in places]
             values.append(sign * np.array(own))  # (n,)
-            drawn = [boot.figures[place][figure] for place in places]
+            drawn = [boot.metrics[place][metric] for place in places]
             draws.append(sign * np.mean(drawn, 0))  # (S,)
         return welch(values, np.sum(draws, 0), boot.clusters)
 
-    def _value(self, place: int, figure: str, group: str) -> float:
-        return self.comparison.figure(place, figure, group).value
+    def _value(self, place: int, metric: str, group: str) -> float:
+        return self.comparison.metric(place, metric, group).value
 
 
 def welch(
@@ -126,7 +126,7 @@ def compare_seeds(
     return SeedComparison(compare(systems, protocol), places)
 
 
-def how_sure(numbers: Sequence[int]) -> str:
+def interval_note(numbers: Sequence[int]) -> str:
     """What intervals of rows with so many trainings mean, in a sentence."""
     unit = 'which images (of videos: which videos) were tested'
     if max(numbers) < 2:

@@ -36,8 +36,8 @@ def smoothed(
     """
     if not records.is_video:
         raise UserError(
-            f'{records.name} has stills only, which cannot be smoothed over '
-            'time'
+            f'{records.name} has still images only, which cannot be smoothed '
+            'over time'
         )
     if not fps > 0:
         raise UserError(f'{fps} frames a second: give more than 0')

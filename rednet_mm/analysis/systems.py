@@ -32,7 +32,7 @@ def add_system_arguments(parser: argparse.ArgumentParser) -> None:
         action='extend',
         default=[],
         metavar='[NAME=]FILE',
-        help='of other systems, .json or .csv',
+        help='of other methods, .json or .csv',
     )
     parser.add_argument(
         '--annotations', help='annotation file that --predictions are of'

@@ -1,5 +1,8 @@
 """Inferencer, video reader and writer, logs; what users import."""
 
+import warnings
+from typing import Any
+
 from rednet_mm.tracking.detectors import (
     Calibration,
     FaceDetector,
@@ -26,7 +29,7 @@ from rednet_mm.visualization.drawing import (
     draw_maps,
 )
 
-from .bundled import shipped_network
+from .bundled import bundled_network
 from .inferencer import REDNetInferencer
 from .track_log import TrackLog, TrackTotals
 from .video_reader import Frame, FrameReader, read_frames
@@ -62,5 +65,22 @@ __all__ = [
     'draw_face',
     'draw_maps',
     'read_frames',
-    'shipped_network',
+    'bundled_network',
 ]
+
+# What older code imports from here.
+_OLD_NAMES = {
+    'shipped_network': 'bundled_network',
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Old names, with a warning."""
+    if name not in _OLD_NAMES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    warnings.warn(
+        f'rednet_mm.apis.{name} is deprecated; use {_OLD_NAMES[name]}',
+        FutureWarning,
+        stacklevel=2,
+    )
+    return globals()[_OLD_NAMES[name]]

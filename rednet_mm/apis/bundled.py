@@ -10,17 +10,17 @@ from typing import Any
 from rednet_mm.tracking.network import FaceNetwork
 from rednet_mm.tracking.onnx_network import OnnxNetwork
 from rednet_mm.tracking.torch_network import TorchNetwork
-from rednet_mm.utils.bundled import ShippedModel, shipped_model
+from rednet_mm.utils.bundled import BundledModel, bundled_model
 from rednet_mm.version import __version__
 
 # What exports an ONNX file, and what runs it: the extra onnx.
 ONNX_PACKAGES = ('onnx', 'onnxruntime')
 
 
-def shipped_network(
+def bundled_network(
     device: str = 'cpu', precision: str = 'fp32', keep_maps: bool = False
 ) -> FaceNetwork[Any]:
-    """The model that comes with the package, as the network of a tracker.
+    """The bundled model, as the network of a tracker.
 
     On a CPU it is run by ONNX Runtime where the extra ``onnx`` is installed,
     about twice as fast as by PyTorch; the file is made when it is first
@@ -36,7 +36,7 @@ def shipped_network(
     Raises:
         UserError: if the files of the model are not there.
     """
-    model = shipped_model()
+    model = bundled_model()
     plain = (device, precision, keep_maps) == ('cpu', 'fp32', False)
     if plain and all(find_spec(name) for name in ONNX_PACKAGES):
         path = exported(model)
@@ -47,7 +47,7 @@ def shipped_network(
     )
 
 
-def exported(model: ShippedModel) -> Path:
+def exported(model: BundledModel) -> Path:
     """Where the ONNX file of these weights and this version is kept."""
     cache = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
     content = sha256(__version__.encode())
@@ -57,7 +57,7 @@ def exported(model: ShippedModel) -> Path:
     return Path(cache).expanduser() / 'rednet_mm' / name
 
 
-def _export(model: ShippedModel, path: Path) -> bool:
+def _export(model: BundledModel, path: Path) -> bool:
     """Write the file; whether there is a place where it can be kept."""
     # Not needed where the file is there; it takes a while to import.
     from .onnx_export import export_onnx

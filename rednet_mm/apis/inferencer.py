@@ -25,8 +25,8 @@ from rednet_mm.tracking.detectors import build_detector
 from rednet_mm.tracking.torch_network import ModelNetwork
 from rednet_mm.tracking.track_state import TrackedFace, TrackState
 from rednet_mm.tracking.tracker import LandmarkTracker
-from rednet_mm.utils.bundled import shipped_model
-from rednet_mm.utils.cli import check_display, dump_whole
+from rednet_mm.utils.bundled import bundled_model
+from rednet_mm.utils.cli import atomic_dump, check_display
 from rednet_mm.utils.errors import UserError
 
 from .video_reader import FrameReader, read_frames, read_image
@@ -67,7 +67,7 @@ class REDNetInferencer(Pose2DInferencer):
     * In a video, from a camera, and with ``sequence=True`` through a list or
       a folder of images, faces are followed by a :class:`LandmarkTracker`
       with the network's state; each has a ``track_id``. Otherwise images
-      are stills, each with its own faces.
+      are still images, each with its own faces.
     * ``bboxes`` are honoured, where MMPose overwrites them. Of a still
       image, each gives one result, in their order.
     * Where no face is found there is none: the whole image does not stand
@@ -140,12 +140,12 @@ class REDNetInferencer(Pose2DInferencer):
                 'leave pose3d and pose3d_weights out'
             )
         if pose2d is None and pose2d_weights is None:
-            shipped = shipped_model()
-            pose2d, pose2d_weights = shipped.config, shipped.weights
+            bundled = bundled_model()
+            pose2d, pose2d_weights = bundled.config, bundled.weights
         elif pose2d is None or pose2d_weights is None:
             raise UserError(
                 'name pose2d and pose2d_weights both, or neither for the '
-                'model that comes with the package'
+                'bundled model'
             )
         super().__init__(
             str(pose2d) if isinstance(pose2d, Path) else pose2d,
@@ -385,7 +385,7 @@ class REDNetInferencer(Pose2DInferencer):
             self.video_info['predictions'].append(faces)
         elif pred_out_dir:
             name = f'{Path(self._frame.name).stem}.json'
-            dump_whole(faces, self._output(pred_out_dir, name))
+            atomic_dump(faces, self._output(pred_out_dir, name))
         if return_datasample is not None:
             return_datasamples = return_datasample
         return dict(
@@ -450,7 +450,7 @@ class REDNetInferencer(Pose2DInferencer):
                 dict(frame_id=number, instances=faces)
                 for number, faces in enumerate(info['predictions'])
             ]
-            dump_whole(frames, osp.join(pred_out_dir, f'{stem}.json'))
+            atomic_dump(frames, osp.join(pred_out_dir, f'{stem}.json'))
 
 
 def _is_address(source: Any) -> bool:

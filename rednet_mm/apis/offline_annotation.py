@@ -13,7 +13,7 @@ import numpy as np
 from scipy.signal import savgol_filter
 
 from rednet_mm.datasets.metainfo import FLIP_PAIRS_7, FLIP_PAIRS_68
-from rednet_mm.tracking.boxes import box_of
+from rednet_mm.tracking.boxes import bbox_from_keypoints
 from rednet_mm.tracking.network import FaceNetwork
 from rednet_mm.tracking.track_state import TrackState
 from rednet_mm.tracking.tracker import LandmarkTracker
@@ -122,7 +122,7 @@ def look_again(
         np.ndarray: (V, K, 2), pixels of the frame.
     """
     width, height = network.input_size
-    box = box_of(keypoints)
+    box = bbox_from_keypoints(keypoints)
     side = box[2] * network.padding
     center = box[:2] + box[2:] / 2
     pairs = _FLIPS.get(network.num_keypoints)

@@ -22,7 +22,7 @@ from rednet_mm.tracking.onnx_network import (
 )
 from rednet_mm.tracking.torch_network import TorchNetwork
 from rednet_mm.utils.errors import UserError
-from rednet_mm.utils.io import whole
+from rednet_mm.utils.io import atomic_write
 from rednet_mm.version import __version__
 
 # Since 2021; ONNX Runtime 1.10 and newer run it.
@@ -70,7 +70,7 @@ def export_onnx(network: TorchNetwork, path: str, name: str) -> float:
             f'{path} cannot be written without onnx and checked without ONNX '
             'Runtime; pip install onnx onnxruntime'
         ) from error
-    with whole(path) as part:
+    with atomic_write(path) as part:
         _trace(network, part)
         model = onnx.load(part)
         about = _metadata(network, name)
@@ -160,7 +160,7 @@ def compare(ours: TorchNetwork, theirs: OnnxNetwork) -> float:
 
 
 def noise(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """A random picture (H, W, 3) that is as smooth as a photo.
+    """A random image (H, W, 3) that is as smooth as an image.
 
     On pixels that do not depend on their neighbours, maxima that are pooled
     are so many and so near to each other that the last bit decides.

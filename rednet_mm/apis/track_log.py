@@ -1,6 +1,6 @@
-"""What was found in a film, frame by frame: as JSON and as CSV.
+"""What was found in a video, frame by frame: as JSON and as CSV.
 
-While a film runs, its frames go to ``NAME.part.jsonl``, a line each, and from
+While a video runs, its frames go to ``NAME.part.jsonl``, a line each, and from
 time to time what there is becomes ``NAME.part.json``, whole: a process that is
 killed leaves both. What is kept in memory does not grow with the frames.
 """
@@ -16,9 +16,9 @@ from typing import Any, Optional, TextIO
 
 import numpy as np
 
-from rednet_mm.tracking.boxes import overlap
+from rednet_mm.tracking.boxes import bbox_overlap
 from rednet_mm.tracking.track_state import TrackedFace, TrackEvent
-from rednet_mm.utils.io import part_of, whole
+from rednet_mm.utils.io import atomic_write, partial_path
 
 # Seconds between two states of the JSON on disk, at least; and the share of
 # the time that writing them may take.
@@ -30,11 +30,11 @@ SWITCH_FRAMES = 100
 
 
 class TrackTotals:
-    """Counts over a film.
+    """Counts over a video.
 
     A switch is a new id where the box lies on that of a face whose track
     ended less than ``SWITCH_FRAMES`` frames ago: one face with two ids, as
-    far as it can be told without truth.
+    far as it can be told without ground truth.
     """
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class TrackTotals:
         self, new: Optional[int], boxes: Mapping[int, np.ndarray]
     ) -> bool:
         return any(
-            id_ not in boxes and overlap(boxes[new], box) > 0.5
+            id_ not in boxes and bbox_overlap(boxes[new], box) > 0.5
             for id_, box in self._last_boxes.items()
             if new is not None
         )
@@ -169,7 +169,7 @@ class TrackLog:
             'events': self.events,
         }
         with (
-            whole(path) as part,
+            atomic_write(path) as part,
             open(part, 'w') as out,
             open(lines) as records,
         ):
@@ -185,14 +185,14 @@ class TrackLog:
         """Give the files their names.
 
         Args:
-            ended (Mapping): How the film ended.
+            ended (Mapping): How the video ended.
         """
         if self._lines and self.json_path:
             self._lines.close()
             self._save(self._lines.name, self.json_path, ended)
             # The last may be that of a run before, which was killed.
             state = self.json_path.with_suffix('.part.json')
-            for path in (Path(self._lines.name), state, part_of(state)):
+            for path in (Path(self._lines.name), state, partial_path(state)):
                 path.unlink(missing_ok=True)
         if self._rows and self.csv_path:
             self._rows.close()
@@ -229,9 +229,11 @@ def _as_record(face: TrackedFace) -> dict[str, Any]:
     )
 
 
-def _columns(marks: int) -> list[str]:
+def _columns(keypoints: int) -> list[str]:
     names = ['frame_id', 'time', 'id', 'x', 'y', 'w', 'h', 'score', 'spread']
-    return names + [f'{axis}{mark}' for mark in range(marks) for axis in 'xy']
+    return names + [
+        f'{axis}{mark}' for mark in range(keypoints) for axis in 'xy'
+    ]
 
 
 def _row(number: int, seconds: float, face: TrackedFace) -> list[Any]:

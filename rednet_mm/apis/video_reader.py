@@ -26,7 +26,7 @@ IMAGE_SUFFIXES = {
 
 
 # How a frame is turned so that it is upright, by the degrees, against the
-# clock, that its film asks for.
+# clock, that its video asks for.
 _TURNS = {
     90: cv2.ROTATE_90_COUNTERCLOCKWISE,
     180: cv2.ROTATE_180,
@@ -105,7 +105,7 @@ def read_frames(source: Union[str, Path]) -> FrameReader:
         image = path.suffix.lower() in IMAGE_SUFFIXES
         if image or (not path.suffix and cv2.haveImageReader(source)):
             return _Images(source, [path])
-        return _Film(source)
+        return _Video(source)
     if source.isdecimal():
         return _Camera(source)
     raise FileNotFoundError(
@@ -203,10 +203,10 @@ class _Camera(FrameReader):
         self._camera.release()
 
 
-class _Film(FrameReader):
+class _Video(FrameReader):
     def __init__(self, source: str) -> None:
         unreadable = UserError(
-            f'{source} is not a film that can be read; convert it, for '
+            f'{source} is not a video that can be read; convert it, for '
             'instance to H.264 in mp4'
         )
         if is_playlist(Path(source)):
@@ -309,7 +309,7 @@ class _Film(FrameReader):
         """Whether fewer frames came, and for a shorter time, than announced.
 
         Both must be so: an edit list takes frames out of the count, and
-        the sound may be longer than the film.
+        the sound may be longer than the video.
         """
         if self.count and number >= self.count:
             return False

@@ -1,4 +1,4 @@
-"""Films out, valid however the writing ends."""
+"""Videos out, valid however the writing ends."""
 
 import os
 from fractions import Fraction
@@ -21,7 +21,7 @@ _H264: dict[str, object] = {'preset': 'ultrafast', 'crf': '23'}
 
 _MJPEG: dict[str, object] = {'qmin': '2', 'qmax': '3'}
 
-# A film in fragments, each complete in itself, one for each keyframe: what
+# A video in fragments, each complete in itself, one for each keyframe: what
 # is on the disk can be played even if the process is killed.
 _FRAGMENTS = {
     'movflags': 'frag_keyframe+delay_moov+default_base_moof',
@@ -34,17 +34,17 @@ _WRITING: 'WeakValueDictionary[Path, VideoWriter]' = WeakValueDictionary()
 
 
 class VideoWriter:
-    """A film that appears under its name when it is closed.
+    """A video that appears under its name when it is closed.
 
     ``.mp4`` is H.264 in YUV 4:2:0, which every browser plays, with its
     index at the front; frames keep their times. ``.avi`` is Motion JPEG at
     a constant rate. Close it in a ``finally`` clause: what was written
-    until then is the film. Of a process that is killed,
+    until then is the video. Of a process that is killed,
     ``NAME.part.mp4`` stays, which can be played too and lacks the last
     second at most.
 
     Args:
-        path (str): The film, ``.mp4`` or ``.avi``.
+        path (str): The video, ``.mp4`` or ``.avi``.
         fps (float): Frames a second; for mp4, of frames without a time.
     """
 
@@ -79,13 +79,13 @@ class VideoWriter:
             frame = cv2.copyMakeBorder(
                 frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE
             )
-        picture = av.VideoFrame.from_ndarray(frame, format='bgr24')
+        image = av.VideoFrame.from_ndarray(frame, format='bgr24')
         # One thread: several take longer to meet than to convert.
-        picture = picture.reformat(format=self._stream.pix_fmt, threads=1)
-        picture.pts = self._tick(time)
-        picture.time_base = self._clock
-        picture.duration = self._step
-        self._mux(picture)
+        image = image.reformat(format=self._stream.pix_fmt, threads=1)
+        image.pts = self._tick(time)
+        image.time_base = self._clock
+        image.duration = self._step
+        self._mux(image)
 
     def close(self) -> None:
         """Finish the file; nothing was written, no file."""
@@ -137,16 +137,16 @@ class VideoWriter:
         self._container = container
 
     def _tick(self, time: Optional[float]) -> int:
-        """The time on the film's clock, later than that of the last frame."""
+        """The time on the video's clock, later than that of the last frame."""
         tick = self._last + self._step if self._last >= 0 else 0
         if time is not None:
             tick = max(round(time / self._clock), self._last + 1)
         self._last = tick
         return tick
 
-    def _mux(self, picture: Optional[av.VideoFrame]) -> None:
+    def _mux(self, image: Optional[av.VideoFrame]) -> None:
         assert self._container is not None
-        self._container.mux(self._stream.encode(picture))
+        self._container.mux(self._stream.encode(image))
 
 
 def _index_first(path: Path) -> None:

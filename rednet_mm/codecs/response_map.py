@@ -14,7 +14,7 @@ from rednet_mm.utils.errors import UserError
 
 # Beyond so many standard deviations from the maximum, at least one less from
 # the window's centre, a Gaussian is below 4e-6.
-REACH = 6
+WINDOW_SIGMAS = 6
 
 
 @KEYPOINT_CODECS.register_module()
@@ -174,7 +174,7 @@ class ResponseMap(BaseKeypointCodec):
         """
         maps = maps.clamp(min=0)
         start, scores = self._peak(maps)
-        near, xs, ys = self._around(maps, start, REACH * self.sigma)
+        near, xs, ys = self._around(maps, start, WINDOW_SIGMAS * self.sigma)
         w, h = self.response_size
         limit = maps.new_tensor([w - 1, h - 1])
         scale = -0.5 / self.sigma**2

@@ -103,7 +103,7 @@ class CheckedAnnotations(BaseDataset):
     A face of one pixel is one: it is magnified like any other. Nothing can
     be cut out of a box without width or height. A face with
     ``num_keypoints`` of 0 is left out, as in all data sets of MMPose; one
-    whose marks are all invisible, or outside of the crop, adds nothing to
+    whose keypoints are all invisible, or outside of the crop, adds nothing to
     the loss and counts as unmeasured.
 
     Raises:

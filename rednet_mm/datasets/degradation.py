@@ -124,7 +124,7 @@ def _occluder(length: int, rng: Any, strength: float) -> Plan:
 
 
 def _shake(length: int, rng: Any, strength: float) -> Plan:
-    """The camera trembles: the picture moves, and is blurred on its way."""
+    """The camera trembles: the image moves, and is blurred on its way."""
     reach = rng.uniform(0.04, 0.14) * strength
     # Cycles a frame: 2 to 9 Hz at 25 frames a second.
     speeds = 2 * np.pi * rng.uniform(0.08, 0.36, (3, 2))
@@ -135,7 +135,7 @@ def _shake(length: int, rng: Any, strength: float) -> Plan:
     offsets = exposure * np.linspace(-0.5, 0.5, _EXPOSURE)
 
     def path(times: np.ndarray) -> np.ndarray:
-        """Where the picture is, (N, 2); it starts and ends at rest."""
+        """Where the image is, (N, 2); it starts and ends at rest."""
         waves = np.sin(times[:, None, None] * speeds + phases)
         ramp = np.clip(np.minimum(times + 1, length - times) / 3, 0, 1)
         return (shares * waves).sum(1) * ramp[:, None]
@@ -209,7 +209,7 @@ def degrade(
 ) -> np.ndarray:
     """An image as it would look in a degraded video.
 
-    Under camera shake the picture moves: see :func:`displacement`.
+    Under camera shake the image moves: see :func:`displacement`.
 
     Args:
         image (np.ndarray): (H, W, 3), BGR, uint8; it stays as it is.
@@ -261,7 +261,7 @@ def degrade(
 
 
 def displacement(params: dict[str, Any], side: float) -> np.ndarray:
-    """How far the picture, and keypoints with it, moves in a frame.
+    """How far the image, and keypoints with it, moves in a frame.
 
     Keypoints are those at the middle of the exposure, so blur itself moves
     none.

@@ -78,10 +78,10 @@ def moved_photos(
     seed: int = 0,
     limit: Optional[int] = None,
 ) -> list[CleanVideo]:
-    """Videos that a moving camera would take of photos.
+    """Videos that a moving camera would take of images.
 
     Args:
-        ann_file (Path): JSON of a converted data set of photos.
+        ann_file (Path): JSON of a converted data set of images.
         root (Path, optional): Where its file names start. Defaults to two
             above the file.
         frames (int): Of each video. Defaults to 30.
@@ -89,7 +89,7 @@ def moved_photos(
         occluders (float): Share of videos in which something of one colour
             passes before the face, see ``ClipFromImage``. Defaults to 0.
         seed (int): Of the camera's ways. Defaults to 0.
-        limit (int, optional): Photos, evenly spread over the file. Defaults
+        limit (int, optional): Images, evenly spread over the file. Defaults
             to all.
 
     Raises:
@@ -103,7 +103,7 @@ def moved_photos(
     found = []
     for photo in chosen:
         first = photo * frames
-        # The way alone, without the picture, is not to be had: it is read
+        # The way alone, without the image, is not to be had: it is read
         # now for the keypoints and again when it is wanted.
         points = np.stack(
             [
@@ -131,7 +131,7 @@ def _photos(
     occluders: float,
     seed: int,
 ) -> Any:
-    """A data set of single frames, ``frames`` of each photo in order."""
+    """A data set of single frames, ``frames`` of each image in order."""
     init_default_scope('mmpose')
     return DATASETS.build(
         dict(
@@ -160,7 +160,7 @@ def annotated_videos(
 ) -> list[CleanVideo]:
     """The faces of annotated videos, of each the longest run of frames.
 
-    Of a data set of photos there are none.
+    Of a data set of images there are none.
 
     Args:
         ann_file (Path): JSON of a converted data set of videos.

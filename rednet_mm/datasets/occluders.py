@@ -1,4 +1,4 @@
-"""What passes in front of faces: hands, microphones, cups, pieces of photos.
+"""What passes in front of faces: hands, microphones, cups, pieces of images.
 
 An occluder is drawn once, as a small image with transparency, and then put
 into each frame by one warp.
@@ -35,7 +35,7 @@ _SKIN = np.array(
 
 
 class PhotoPatches:
-    """Pieces of the photos of a data set, away from their faces.
+    """Pieces of the images of a data set, away from their faces.
 
     Args:
         images (Sequence[tuple[str, Sequence[float]]]): Path of each image

@@ -1,6 +1,6 @@
 """What happens at an image that cannot be read.
 
-Testing ends with a sentence that names it. Training goes round it: another
+Testing ends with a sentence that names it. Training skips it: another
 item takes its place, and the first of all workers to meet it warns.
 """
 
@@ -131,12 +131,12 @@ def fault_of(path: str) -> Optional[str]:
                 video.release()
         return None
     try:
-        picture = mmcv.imfrombytes(fileio.get(path))
+        image = mmcv.imfrombytes(fileio.get(path))
     except FileNotFoundError:
         return 'does not exist'
     except (OSError, cv2.error):
-        picture = None
-    return 'cannot be decoded' if picture is None else None
+        image = None
+    return 'cannot be decoded' if image is None else None
 
 
 def _digest(path: str) -> int:

@@ -1,6 +1,6 @@
 """Extensions of MMEngine: hooks, loops, optimizer wrapper, seeding."""
 
-from rednet_mm.engine.hooks.checkpoint_hook import WholeCheckpointHook
+from rednet_mm.engine.hooks.checkpoint_hook import AtomicCheckpointHook
 from rednet_mm.engine.hooks.finite_numbers_hook import FiniteNumbersHook
 from rednet_mm.engine.hooks.run_record_hook import RunRecordHook
 from rednet_mm.engine.hooks.visualization_hook import LandmarkVisualizationHook
@@ -19,5 +19,5 @@ __all__ = [
     'TrackingTestLoop',
     'VideoTestLoop',
     'VideoValLoop',
-    'WholeCheckpointHook',
+    'AtomicCheckpointHook',
 ]

@@ -27,9 +27,9 @@ it may say, everything optional::
             ...,
             num_subjects=247,
             max_batches=200,  # an epoch of SubjectBatchSampler
-            # Of ClipFromImage, put in for stills that become clips; the
-            # same films in every test.
-            film=dict(shift=0.1, occluder_prob=1.0),
+            # Of ClipFromImage, put in for still images that become clips; the
+            # same videos in every test.
+            video=dict(shift=0.1, occluder_prob=1.0),
         ),
     )
     # Ablations (names of configs) that are not part of the scale.
@@ -190,9 +190,9 @@ def _set_data(cfg: Config, data: Mapping[str, Any]) -> None:
             for pipeline in (cfg.train_pipeline, cfg.val_pipeline)
         )
         cfg.dataset_type = data['train']['type']
-        if 'film' in data:
-            train = _filmed(train, data['film'])
-            test = _filmed(test, dict(data['film'], seed=0))
+        if 'video' in data:
+            train = _recorded(train, data['video'])
+            test = _recorded(test, dict(data['video'], seed=0))
         cfg.train_dataloader.dataset = dict(data['train'], pipeline=train)
         cfg.val_dataloader.dataset = dict(
             data['test'], test_mode=True, pipeline=test
@@ -205,10 +205,10 @@ def _set_data(cfg: Config, data: Mapping[str, Any]) -> None:
         cfg.model.identity_head.num_subjects = data['num_subjects']
 
 
-def _filmed(pipeline: list[dict], film: Mapping[str, Any]) -> list[dict]:
+def _recorded(pipeline: list[dict], video: Mapping[str, Any]) -> list[dict]:
     """The pipeline with a moving camera behind the box of the face."""
     place = [step['type'] for step in pipeline].index('GetBBoxCenterScale') + 1
-    camera = dict(film, type='ClipFromImage')
+    camera = dict(video, type='ClipFromImage')
     return [*pipeline[:place], camera, *pipeline[place:]]
 
 

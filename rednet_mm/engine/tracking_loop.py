@@ -32,8 +32,8 @@ FRAMES_AT_A_TIME = 4
 ENDS = ('lost', 'left', 'merged')
 
 
-class TrackOfTruth:
-    """One face after the other through its film, boxes from the tracker.
+class GroundTruthTracker:
+    """One face after the other through its video, boxes from the tracker.
 
     Args:
         network (FaceNetwork): Finds landmarks.
@@ -42,7 +42,7 @@ class TrackOfTruth:
     def __init__(self, network: FaceNetwork) -> None:
         # Nobody looks for further faces: a track is one face.
         self.tracker: LandmarkTracker = LandmarkTracker(
-            network, lambda _: self._truth[None], redetect_every=0
+            network, lambda _: self._truth[None], redetect_interval=0
         )
         self._truth = np.zeros(4)
         self._track: Any = None
@@ -57,7 +57,7 @@ class TrackOfTruth:
             frame (np.ndarray): Shape (H, W, 3), BGR, uint8.
             truth (np.ndarray): The annotated box, x y w h, (4,); used only
                 where the tracker asks.
-            track (Any): Which face of which film; another begins anew.
+            track (Any): Which face of which video; another begins anew.
 
         Returns:
             tuple: Landmarks (K, 2) in pixels of the frame, their scores
@@ -82,11 +82,11 @@ class TrackOfTruth:
 
 @LOOPS.register_module()
 class TrackingTestLoop(TestLoop):
-    """MMEngine's test loop, the boxes of a film being those of the tracker.
+    """MMEngine's test loop, the boxes of a video being those of the tracker.
 
     A frame's sample says ``reinit`` where the annotated box was asked for
     again. Frames are read whole, in order and a few at a time; processes
-    share the films. The flip test and the batch size of the config do not
+    share the videos. The flip test and the batch size of the config do not
     matter here.
 
     Args:
@@ -121,12 +121,12 @@ class TrackingTestLoop(TestLoop):
         network = ModelNetwork(
             model, self.runner.cfg, 'fp16' if self.fp16 else 'fp32'
         )
-        self.follow = TrackOfTruth(network)
+        self.follow = GroundTruthTracker(network)
         return super().run()
 
     @torch.no_grad()
     def run_iter(self, idx: int, data_batch: Any) -> None:
-        """A few consecutive frames of one film."""
+        """A few consecutive frames of one video."""
         about = dict(batch_idx=idx, data_batch=data_batch)
         self.runner.call_hook('before_test_iter', **about)
         outputs = [

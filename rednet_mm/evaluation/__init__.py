@@ -1,7 +1,8 @@
 """Metrics: error of facial landmarks, accuracy of response maps.
 
-* ``records``: predictions and truth as arrays; ``dumps`` and ``predictions``
-  read them from files (``safe_pickle`` runs nothing that is in one);
+* ``records``: predictions and ground truth as arrays; ``dumps`` and
+  ``predictions`` read them from files (``safe_pickle`` runs nothing that is in
+  one);
 * ``protocol``, ``groups``: how they are measured, named and printed;
 * ``functional``, ``stability``: errors of frames and of motion;
 * ``sums``, ``summary``: all metrics of a system in one pass;

@@ -21,7 +21,7 @@ from mmengine.logging import print_log
 from mmpose.registry import METRICS
 
 from rednet_mm.utils.errors import UserError
-from rednet_mm.utils.io import whole
+from rednet_mm.utils.io import atomic_write
 from rednet_mm.utils.untrusted import short
 
 from .records import LandmarkRecords, check_records, records_from_samples
@@ -65,11 +65,11 @@ KEPT_OF_INSTANCES = dict(
 
 @METRICS.register_module()
 class DumpPredictions(BaseMetric):
-    """Write predictions, truth and provenance into one file.
+    """Write predictions, ground truth and provenance into one file.
 
     Args:
         out_file_path (str): A file that ends in ``.npz``, ``.pkl`` or
-            ``.pickle``; it appears whole or not at all.
+            ``.pickle``; it appears complete or not at all.
         provenance (dict, optional): Strings: what the predictions come from.
         collect_device (str): As in MMEngine.
         collect_dir (str, optional): As in MMEngine.
@@ -93,7 +93,7 @@ class DumpPredictions(BaseMetric):
         self.results.extend(map(_kept, data_samples))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Write the frames in order; there are no figures."""
+        """Write the frames in order; there are no metrics."""
         write_dump(results, self.out_file_path, self.provenance)
         print_log(
             f'{len(results)} predictions written to {self.out_file_path}',
@@ -138,7 +138,7 @@ def write_dump(
     path: str,
     provenance: Mapping[str, str],
 ) -> None:
-    """Write frames, in whatever order they come, whole or not at all.
+    """Write frames, in whatever order they come, complete or not at all.
 
     Args:
         frames (Sequence[dict]): See ``KEPT`` and ``KEPT_OF_INSTANCES``.
@@ -146,7 +146,7 @@ def write_dump(
         provenance (Mapping[str, str]): Stored with them.
     """
     frames = sorted(frames, key=_place)
-    with whole(path) as part:
+    with atomic_write(path) as part:
         if part.suffix == '.npz':
             records = records_from_samples(frames, _stem(path), provenance)
             write_npz(records, str(part))

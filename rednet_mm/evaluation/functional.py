@@ -1,4 +1,4 @@
-"""Figures of facial landmark papers on arrays (paper section 5.1).
+"""Metrics of facial landmark papers on arrays (paper section 5.1).
 
 Letters: N frames, K landmarks.
 """
@@ -27,11 +27,11 @@ def norm_lengths(
         truth (np.ndarray): True landmarks, shape (N, 68, 2); for ``'box'``
             of any number.
         norm (str): ``'outer_eyes'``: distance of the outer eye corners (36,
-            45); ``'pupils'``: distance of the centres of the six marks of
+            45); ``'pupils'``: distance of the centres of the six keypoints of
             either eye; ``'eye_mouth'``: distance of the centres of the four
             eye corners and of the two mouth corners; ``'box'``: sqrt(w * h)
-            of the marks' extent.
-        visible (np.ndarray, optional): As the marks, true where a point is
+            of the keypoints' extent.
+        visible (np.ndarray, optional): As the keypoints, true where a point is
             annotated. None: all are.
 
     Returns:
@@ -56,8 +56,8 @@ def norm_lengths(
             "choose norm 'box' or 'box_size'"
         )
     left, right = NORMS_68[norm]
-    marks = np.where(seen, truth, np.nan)
-    ends = [marks[:, list(points)].mean(1) for points in (left, right)]
+    keypoints = np.where(seen, truth, np.nan)
+    ends = [keypoints[:, list(points)].mean(1) for points in (left, right)]
     return np.linalg.norm(ends[0] - ends[1], axis=-1)
 
 
@@ -71,10 +71,10 @@ def frame_errors(
 ) -> np.ndarray:
     """Normalised mean error of each frame, in percent.
 
-    The mean over the annotated points of the distance to the truth, over the
-    length of the norm. A frame without an annotated point, or whose norm is
-    zero or hangs on a point that is not annotated, has no error: NaN. One
-    whose prediction is not finite has an infinite error.
+    The mean over the annotated points of the distance to the ground truth,
+    over the length of the norm. A frame without an annotated point, or whose
+    norm is zero or hangs on a point that is not annotated, has no error: NaN.
+    One whose prediction is not finite has an infinite error.
 
     Args:
         prediction (np.ndarray): Shape (N, K, 2), pixels.
@@ -84,7 +84,7 @@ def frame_errors(
         points (Sequence[int], optional): Which K of the 68 are predicted.
             None: all.
         lengths (np.ndarray, optional): What errors are divided by, in
-            pixels, shape (N,), where it does not come from the marks; the
+            pixels, shape (N,), where it does not come from the keypoints; the
             norm is not read then.
 
     Returns:
@@ -103,7 +103,8 @@ def mean_errors(
     """What :func:`frame_errors` gives, of distances that are there.
 
     Args:
-        distance (np.ndarray): Of each point from the truth, pixels, (N, K).
+        distance (np.ndarray): Of each point from the ground truth, pixels, (N,
+            K).
         visible (np.ndarray): Shape (N, K), true where a point is annotated.
         length (np.ndarray): What errors are divided by, pixels, (N,).
 

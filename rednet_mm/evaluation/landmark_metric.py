@@ -18,8 +18,8 @@ class FaceLandmarkMetric(BaseMetric):
 
     Measured are the 68 points, or the 7 of them that a network which only
     detects predicts; the norm is always that of the 68 true ones. Faces of
-    MMPose's own data sets are measured as stills; of other schemes than 68
-    points all are, by ``norm='box'`` or ``'box_size'``.
+    MMPose's own data sets are measured as still images; of other schemes than
+    68 points all are, by ``norm='box'`` or ``'box_size'``.
 
     Figures, errors and their areas in percent: ``NME`` (mean over frames of
     the normalised mean error), ``NME_std`` (its standard deviation over
@@ -44,8 +44,8 @@ class FaceLandmarkMetric(BaseMetric):
             challenging beyond), ``'category'`` (300-VW: common is category
             1, challenging 2 and 3; and each), ``'list'`` (what the sample
             gives as ``group``), or ``'turn'`` (the turn of the head,
-            estimated from the marks: common up to about 22 degrees; for data
-            that has none of these).
+            estimated from the keypoints: common up to about 22 degrees; for
+            data that has none of these).
         failure_threshold (float): In percent. Defaults to 10.
         auc_limit (float): In percent. Defaults to 8.
         boxes (str): Where the boxes come from, for the protocol. Defaults to
@@ -82,7 +82,7 @@ class FaceLandmarkMetric(BaseMetric):
         Protocol(**self._settings)  # says what is wrong, before the work
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Take down prediction and truth of each frame.
+        """Take down prediction and ground truth of each frame.
 
         Args:
             data_batch (Any): Not read.
@@ -107,7 +107,7 @@ class FaceLandmarkMetric(BaseMetric):
         return Protocol('of the config', **settings)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Figures over all frames, then over those of each group.
+        """Metrics over all frames, then over those of each group.
 
         Args:
             results (list[dict]): What :func:`sample_row` gives of each
@@ -120,30 +120,30 @@ class FaceLandmarkMetric(BaseMetric):
         records = records_from_rows(results)
         summary = evaluate(records, self.protocol(records))
         print_log(f'protocol: {counts_sentence(summary)}', 'current')
-        figures = self._main(summary.figures)
-        figures.update(self._more(summary))
+        metrics = self._main(summary.metrics)
+        metrics.update(self._more(summary))
         for name, own in summary.groups.items():
             main = self._main(own)
-            figures.update({f'{name}/{key}': main[key] for key in main})
-        return figures
+            metrics.update({f'{name}/{key}': main[key] for key in main})
+        return metrics
 
-    def _main(self, figures: dict[str, float]) -> dict[str, float]:
+    def _main(self, metrics: dict[str, float]) -> dict[str, float]:
         """Mean, spread, failures and area under their short names."""
         return {
-            'NME': figures['NME'],
-            'NME_std': figures['NME_std'],
-            'failure_rate': figures[
+            'NME': metrics['NME'],
+            'NME_std': metrics['NME_std'],
+            'failure_rate': metrics[
                 f'failure_rate@{self.failure_threshold:g}'
             ],
-            f'AUC@{self.auc_limit:g}': figures[f'AUC@{self.auc_limit:g}'],
+            f'AUC@{self.auc_limit:g}': metrics[f'AUC@{self.auc_limit:g}'],
         }
 
     def _more(self, summary: Summary) -> dict[str, float]:
-        """The other usual figures, those that the data has."""
-        protocol, figures = summary.protocol, summary.figures
+        """The other usual metrics, those that the data has."""
+        protocol, metrics = summary.protocol, summary.metrics
         more = {
             name: value
-            for name, value in figures.items()
+            for name, value in metrics.items()
             if name.startswith(('failure_rate@', 'AUC@'))
             and name != f'failure_rate@{self.failure_threshold:g}'
         }
@@ -152,24 +152,24 @@ class FaceLandmarkMetric(BaseMetric):
                 more[f'NME_{norm}'] = value
             elif norm == protocol.norm and points != protocol.points:
                 more[f'NME_{points}'] = value
-        more['missing'] = figures['missing']
+        more['missing'] = metrics['missing']
         if summary.records.is_video:
             names = ('NME_video', 'motion', 'acceleration', 'lag')
             more.update(
-                {n: figures[n] for n in names if not np.isnan(figures[n])}
+                {n: metrics[n] for n in names if not np.isnan(metrics[n])}
             )
         return more
 
 
 def counts_sentence(summary: Summary) -> str:
     """How many frames were measured, and how."""
-    figures = summary.figures
+    metrics = summary.metrics
     groups = ', '.join(
         f'{own["frames"]:.0f} {name}' for name, own in summary.groups.items()
     )
     return (
-        f'{figures["frames"]:.0f} frames ({figures["unmeasured"]:.0f} without '
-        f'usable marks left out, {figures["missing"]:.0f} without '
+        f'{metrics["frames"]:.0f} frames ({metrics["unmeasured"]:.0f} without '
+        f'usable keypoints left out, {metrics["missing"]:.0f} without '
         f'prediction); {summary.protocol.sentence()}'
         + (f'; frames of {groups}' if groups else '')
     )

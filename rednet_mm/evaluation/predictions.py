@@ -1,4 +1,4 @@
-"""Predictions of other systems, measured on an annotation file of ours.
+"""Predictions of other methods, measured on an annotation file of ours.
 
 ``docs/evaluation.md`` documents the forms: a JSON of frames, COCO's results,
 and CSV. Rows are the faces of the annotation file; where a system says
@@ -114,12 +114,16 @@ def _annotated_row(
     name = image['file_name']
     if not isinstance(name, str) or leaves_folder(name):
         raise ValueError(f"{name!r} is no path in the data set's folder")
-    marks = np.array(annotation['keypoints'], float).reshape(-1, 3)
+    keypoints = np.array(annotation['keypoints'], float).reshape(-1, 3)
     box = np.array(annotation['bbox'], float)
-    if box.shape != (4,) or not len(marks) or not np.isfinite(marks).all():
-        raise ValueError(f'{name} has no box or marks')
+    if (
+        box.shape != (4,)
+        or not len(keypoints)
+        or not np.isfinite(keypoints).all()
+    ):
+        raise ValueError(f'{name} has no box or keypoints')
     # Systems predict 68, or 7 of them, and so do those that they stand beside.
-    truth, visible = among_68(marks[:, :2], marks[:, 2] > 0, 68)
+    truth, visible = among_68(keypoints[:, :2], keypoints[:, 2] > 0, 68)
     face = annotation.get('track_id', annotation.get('subject_id', 0))
     video = image.get('video_id')
     return dict(
@@ -217,8 +221,10 @@ def _frames_of_rows(rows: Iterator[list[str]], path: str) -> list[dict]:
             continue
         try:
             values = [line[column] for column in columns]
-            marks = np.array([float(v) if v else np.nan for v in values])
-            frame = dict(file_name=line[file], keypoints=marks.reshape(-1, 2))
+            keypoints = np.array([float(v) if v else np.nan for v in values])
+            frame = dict(
+                file_name=line[file], keypoints=keypoints.reshape(-1, 2)
+            )
             if face is not None:
                 frame['id'] = line[face]
         except (ValueError, IndexError):
@@ -230,24 +236,24 @@ def _frames_of_rows(rows: Iterator[list[str]], path: str) -> list[dict]:
     return frames
 
 
-def _marks(frame: dict, path: str) -> Optional[np.ndarray]:
+def _keypoints(frame: dict, path: str) -> Optional[np.ndarray]:
     """Predicted points (K, 2) of a frame, None where there are none."""
     given = frame['keypoints']
     if given is None or (isinstance(given, (list, str)) and not given):
         return None
     name = short(frame.get('file_name', frame.get('image_id')))
     try:
-        marks = np.array(given, float)
+        keypoints = np.array(given, float)
     except UNREADABLE:
-        marks = np.zeros(1)
-    if marks.ndim == 1 and not len(marks) % 3 and 'image_id' in frame:
-        marks = marks.reshape(-1, 3)
-    if marks.ndim != 2 or marks.shape[1] not in (2, 3):
+        keypoints = np.zeros(1)
+    if keypoints.ndim == 1 and not len(keypoints) % 3 and 'image_id' in frame:
+        keypoints = keypoints.reshape(-1, 3)
+    if keypoints.ndim != 2 or keypoints.shape[1] not in (2, 3):
         raise UserError(
             f'{path}: the keypoints of {name} are not pairs of numbers; write '
             '[[x, y], ...] (COCO results: [x, y, score, ...])'
         )
-    return marks[:, :2]
+    return keypoints[:, :2]
 
 
 # -- which belongs to which ---------------------------------------------------
@@ -266,12 +272,14 @@ def _match(
         name = frame.get('file_name')
         if name is None:
             name = images.get(frame['image_id'], {}).get('file_name')
-        marks = _marks(frame, path)
+        keypoints = _keypoints(frame, path)
         if name not in by_file:
             unknown += 1
-        elif marks is not None:
-            points = predicted_points(len(marks), len(rows[0]['truth']), name)
-            found[name].append((frame, marks))
+        elif keypoints is not None:
+            points = predicted_points(
+                len(keypoints), len(rows[0]['truth']), name
+            )
+            found[name].append((frame, keypoints))
     if not found:
         raise UserError(
             f'{path} predicts no annotated frame; file_name must be as in '
@@ -296,10 +304,10 @@ def _match_image(
     prediction whose boxes overlap most come first.
     """
     left, free = [], {row['face']: row for row in rows}
-    for frame, marks in candidates:
+    for frame, keypoints in candidates:
         # COCO's results may have an id of their own.
         if 'id' not in frame or 'image_id' in frame:
-            left.append(marks)
+            left.append(keypoints)
             continue
         row = free.pop(str(frame['id']), None)
         if row is None:
@@ -308,15 +316,15 @@ def _match_image(
                 f'{short(frame["id"])}, or it is predicted twice; give each '
                 "face its annotation's id"
             )
-        row['prediction'] = _fitting(marks, row, path)
+        row['prediction'] = _fitting(keypoints, row, path)
     faces = list(free.values())
     if len(left) == len(rows) == 1:
         faces[0]['prediction'] = _fitting(left[0], faces[0], path)
         return 0
     overlaps = sorted(
         (
-            (_overlap(_extent(marks), face['box']), i, j)
-            for i, marks in enumerate(left)
+            (_overlap(_extent(keypoints), face['box']), i, j)
+            for i, keypoints in enumerate(left)
             for j, face in enumerate(faces)
         ),
         key=lambda each: (-each[0], each[1:]),
@@ -329,19 +337,27 @@ def _match_image(
     return len(left) - len(taken) // 2
 
 
-def _fitting(marks: np.ndarray, row: dict, path: str) -> np.ndarray:
-    if len(marks) != len(row['points']):
+def _fitting(keypoints: np.ndarray, row: dict, path: str) -> np.ndarray:
+    if len(keypoints) != len(row['points']):
         raise UserError(
-            f'{path}: {row["file_name"]} has {len(marks)} predicted points, '
-            f'others {len(row["points"])}; write the same for all'
+            f'{path}: {row["file_name"]} has {len(keypoints)} predicted '
+            f'points, others {len(row["points"])}; write the same for all'
         )
-    return marks
+    return keypoints
 
 
-def _extent(marks: np.ndarray) -> np.ndarray:
-    """Box of marks, x y w h."""
-    low = np.nanmin(marks, 0) if np.isfinite(marks).any() else np.zeros(2)
-    high = np.nanmax(marks, 0) if np.isfinite(marks).any() else np.zeros(2)
+def _extent(keypoints: np.ndarray) -> np.ndarray:
+    """Box of keypoints, x y w h."""
+    low = (
+        np.nanmin(keypoints, 0)
+        if np.isfinite(keypoints).any()
+        else np.zeros(2)
+    )
+    high = (
+        np.nanmax(keypoints, 0)
+        if np.isfinite(keypoints).any()
+        else np.zeros(2)
+    )
     return np.concatenate([low, high - low])
 
 

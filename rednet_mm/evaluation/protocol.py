@@ -1,4 +1,4 @@
-"""What was measured, as a record: named, versioned, printed with figures."""
+"""What was measured, as a record: named, versioned, printed with metrics."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ VERSION = '1'
 NORMS = {
     'outer_eyes': 'the distance of the outer eye corners',
     'pupils': 'the distance of the centres of the eyes',
-    'box': "sqrt(w * h) of the true marks' extent",
+    'box': "sqrt(w * h) of the true keypoints' extent",
     'box_size': 'the box size that the annotation file gives',
     'eye_mouth': 'the distance of the centres of the eye corners and of the '
     'mouth corners',
@@ -23,8 +23,8 @@ NORMS = {
 GROUPINGS = {
     'category': 'common: category 1 of 300-VW, challenging: 2 and 3',
     'yaw': 'common: |yaw| up to 30 degrees, challenging: beyond',
-    'turn': 'common: heads that the marks show turned by less than about 22 '
-    'degrees, challenging: the others',
+    'turn': 'common: heads that the keypoints show turned by less than about '
+    '22 degrees, challenging: the others',
     'list': "the data set's own lists",
 }
 
@@ -67,11 +67,11 @@ def points_name(indices: tuple[int, ...], number: int = 68) -> str:
 
 @dataclass(frozen=True)
 class Protocol:
-    """How errors become figures; stored and printed with every table.
+    """How errors become metrics; stored and printed with every table.
 
     Args:
         name (str): Of the protocol.
-        version (str): Rises when figures of one name change.
+        version (str): Rises when metrics of one name change.
         norm (str): One of ``NORMS``: what errors are divided by.
         points (str): Which points are measured, see :func:`point_indices`.
         failure_thresholds (tuple[float]): A frame with a larger error, in
@@ -127,7 +127,7 @@ class Protocol:
         return f'points {self.points}'
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields, for storing beside figures."""
+        """The fields, for storing beside metrics."""
         return dataclasses.asdict(self)
 
 

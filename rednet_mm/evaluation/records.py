@@ -1,4 +1,4 @@
-"""Predictions and truth of one system on one data set, as arrays.
+"""Predictions and ground truth of one system on one data set, as arrays.
 
 Letters: N faces in frames (rows), K points predicted of M annotated (68, or
 what another scheme has), 2 coordinates in pixels of the image.
@@ -53,7 +53,7 @@ class LandmarkRecords:
             still is a track of its own.
         track_names (tuple[str]): By track.
         clusters (np.ndarray): (N,), what the bootstrap draws: the video, for
-            stills the image.
+            still images the image.
         frame_ids (np.ndarray): (N,), 0-based position in the video.
         categories (np.ndarray): (N,), 1 to 3 of 300-VW, -1 unknown.
         groups (np.ndarray): (N,), the list of the data set, '' unknown.
@@ -272,7 +272,7 @@ def predicted_points(
 def _sample_box(
     sample: Mapping[str, Any], truth: np.ndarray, seen: np.ndarray
 ) -> np.ndarray:
-    """The annotated box, or the extent of the marks: x y w h."""
+    """The annotated box, or the extent of the keypoints: x y w h."""
     boxes = sample['gt_instances'].get('bboxes')
     if boxes is not None and np.shape(boxes)[-1] == 4:
         left, top, right, bottom = np.asarray(boxes, float)[0]
@@ -381,7 +381,7 @@ def _name_faces(rows: list[dict[str, Any]]) -> None:
 def _name_tracks(rows: list[dict[str, Any]]) -> None:
     """Track and cluster of each row: its video, or the still that it is.
 
-    A video is named by the folder (or the film) that its frames are in.
+    A video is named by the folder (or the video file) that its frames are in.
     """
     for row in rows:
         path, face = row['key']
@@ -446,7 +446,7 @@ def pair(systems: Sequence[LandmarkRecords]) -> list[LandmarkRecords]:
             files lie.
 
     Raises:
-        UserError: if no row is common, or the truth is not the same.
+        UserError: if no row is common, or the ground truth is not the same.
     """
     keys = _common_keys(systems)
     places = [{key: row for row, key in enumerate(own)} for own in keys]
@@ -479,5 +479,6 @@ def _check_same_truth(one: LandmarkRecords, two: LandmarkRecords) -> None:
     if apart.max() > SAME_TRUTH:
         path = one.image_paths[int(apart.argmax())]
         raise UserError(
-            f'{wrong}: the marks of {path} lie {apart.max():.2f} pixels apart'
+            f'{wrong}: the keypoints of {path} lie {apart.max():.2f} pixels '
+            'apart'
         )

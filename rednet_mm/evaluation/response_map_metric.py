@@ -73,17 +73,17 @@ class ResponseMapMetric(BaseMetric):
     def _count(self, maps: np.ndarray, sample: dict) -> np.ndarray:
         """Pixels right, all, hit, called, true by landmark: (68, 5)."""
         truth = sample['gt_instances']
-        marks = np.asarray(truth['keypoints'])[0]
+        keypoints = np.asarray(truth['keypoints'])[0]
         visible = np.asarray(truth['keypoints_visible'])
         visible = visible.reshape(*visible.shape[:2], -1)[0, :, 0] > 0
         points = {68: range(68), 7: SEVEN_OF_68}.get(len(maps))
-        if points is None or len(marks) != 68:
+        if points is None or len(keypoints) != 68:
             raise UserError(
                 f'{sample.get("img_path")}: {len(maps)} response maps for '
-                f'{len(marks)} annotated landmarks; 68 or the 7 detected ones '
-                'of 68 can be measured'
+                f'{len(keypoints)} annotated landmarks; 68 or the 7 detected '
+                'ones of 68 can be measured'
             )
-        at = self._places(marks[list(points)], sample, maps.shape[1:])
+        at = self._places(keypoints[list(points)], sample, maps.shape[1:])
         ys, xs = np.mgrid[: maps.shape[1], : maps.shape[2]]
         dx, dy = xs - at[:, :1, None], ys - at[:, 1:, None]
         true = dx**2 + dy**2 <= self.radius**2
@@ -105,7 +105,7 @@ class ResponseMapMetric(BaseMetric):
 
     @staticmethod
     def _places(
-        marks: np.ndarray, sample: dict, size: tuple[int, ...]
+        keypoints: np.ndarray, sample: dict, size: tuple[int, ...]
     ) -> np.ndarray:
         """Pixels of the image -> pixels of the map (h, w), both (K, 2).
 
@@ -115,7 +115,7 @@ class ResponseMapMetric(BaseMetric):
         centre = np.asarray(sample['input_center'], float)
         scale = np.asarray(sample['input_scale'], float)
         height, width = size
-        share = (marks - centre) / scale + 0.5
+        share = (keypoints - centre) / scale + 0.5
         return share * [width - 1, height - 1]
 
     def compute_metrics(self, results: list) -> dict[str, float]:
@@ -129,16 +129,16 @@ class ResponseMapMetric(BaseMetric):
         print_log(
             f'protocol: response maps of {len(results)} frames, foreground '
             f'within {self.radius:g} map pixels of the landmark, called at '
-            f'{self.threshold:g}; all figures in %',
+            f'{self.threshold:g}; all metrics in %',
             'current',
         )
-        figures: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         parts = {**COMPONENTS, 'all': tuple(range(68))}
         for name, points in parts.items():
             right, pixels, hit, called, true = total[list(points)].sum(0)
             if pixels:
-                figures[f'accuracy/{name}'] = float(100 * right / pixels)
-                figures[f'f1/{name}'] = float(
+                metrics[f'accuracy/{name}'] = float(100 * right / pixels)
+                metrics[f'f1/{name}'] = float(
                     200 * hit / max(called + true, 1)
                 )
-        return figures
+        return metrics

@@ -30,7 +30,7 @@ class Stability:
         motion (np.ndarray): (N,), error of motion from this row's frame to
             the next one, percent of the face's size.
         acceleration (np.ndarray): (N,), of the predictions, same unit.
-        true_acceleration (np.ndarray): (N,), of the truth, same unit.
+        true_acceleration (np.ndarray): (N,), of the ground truth, same unit.
         lag (np.ndarray): (number of tracks,), frames, positive where the
             predictions come late.
         nmf (np.ndarray): (number of tracks,), normalised mean flicker.
@@ -136,11 +136,15 @@ def _fill(
     moved, flicker = _flicker(change, both, sizes[first + 1], tracks[first])
     found.nmf[moved] = flicker
     seen = visible[middle - 1] & visible[middle] & visible[middle + 1]
-    for out, marks in (
+    for out, keypoints in (
         (found.acceleration, prediction),
         (found.true_acceleration, truth),
     ):
-        second = marks[middle - 1] - 2 * marks[middle] + marks[middle + 1]
+        second = (
+            keypoints[middle - 1]
+            - 2 * keypoints[middle]
+            + keypoints[middle + 1]
+        )
         out[rows[middle]] = _relative(second, seen, sizes[middle])
     velocity = (truth[middle + 1] - truth[middle - 1]) / 2
     told, lags = _lags(

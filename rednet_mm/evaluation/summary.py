@@ -1,4 +1,4 @@
-"""All figures of a system by a protocol, in one pass; several side by side.
+"""All metrics of a system by a protocol, in one pass; several side by side.
 
 Letters: N rows, M annotated points, G tracks.
 """
@@ -26,7 +26,7 @@ class Summary:
     Attributes:
         records (LandmarkRecords): What it was measured on.
         protocol (Protocol): How.
-        figures (dict[str, float]): Over all rows, errors in percent:
+        metrics (dict[str, float]): Over all rows, errors in percent:
             ``NME``, ``NME_std``, ``failure_rate@8``, ``AUC@8`` and so on,
             ``NME_frame``, ``NME_video``, ``motion``, ``acceleration``,
             ``true_acceleration``, ``lag`` (frames), ``nmf``, and the
@@ -42,12 +42,12 @@ class Summary:
         motion (np.ndarray): (N,), from this frame to the next, NaN at ends.
         acceleration (np.ndarray): (N,), of the predictions, NaN at ends.
         ced (tuple[np.ndarray, np.ndarray]): Thresholds, shares; percent.
-        sums (RowSums): What the figures are made of.
+        sums (RowSums): What the metrics are made of.
     """
 
     records: LandmarkRecords
     protocol: Protocol
-    figures: dict[str, float]
+    metrics: dict[str, float]
     groups: dict[str, dict[str, float]]
     tracks: dict[str, np.ndarray]
     landmarks: np.ndarray
@@ -65,10 +65,10 @@ class Summary:
 
 
 def evaluate(records: LandmarkRecords, protocol: Protocol) -> Summary:
-    """All figures of one system.
+    """All metrics of one system.
 
     Args:
-        records (LandmarkRecords): Its predictions and the truth.
+        records (LandmarkRecords): Its predictions and the ground truth.
         protocol (Protocol): How they are measured.
 
     Raises:
@@ -96,12 +96,12 @@ def evaluate(records: LandmarkRecords, protocol: Protocol) -> Summary:
     return Summary(
         records=records,
         protocol=protocol,
-        figures=_total(sums, records, np.ones(len(records), bool)),
+        metrics=_total(sums, records, np.ones(len(records), bool)),
         groups={
             name: _total(sums, records, rows)
             for name, rows in group_rows(records, protocol.grouping).items()
         },
-        tracks=sums.figures(
+        tracks=sums.metrics(
             sums.by(records.tracks, len(records.track_names), records.tracks)
         ),
         landmarks=measured.landmarks(protocol.norm, points),
@@ -117,10 +117,10 @@ def evaluate(records: LandmarkRecords, protocol: Protocol) -> Summary:
 def _total(
     sums: RowSums, records: LandmarkRecords, rows: np.ndarray
 ) -> dict[str, float]:
-    """Figures over some of the rows (a mask)."""
+    """Metrics over some of the rows (a mask)."""
     by_cluster = cluster_sums(sums, records, rows)
     total = {name: value.sum() for name, value in by_cluster.items()}
-    return {name: float(value) for name, value in sums.figures(total).items()}
+    return {name: float(value) for name, value in sums.metrics(total).items()}
 
 
 def cluster_sums(

@@ -1,10 +1,10 @@
-"""Figures as functions of sums, so that resampling needs sums alone.
+"""Metrics as functions of sums, so that resampling needs sums alone.
 
-Every figure is made of sums over rows (frames), or over videos of what their
+Every value is made of sums over rows (frames), or over videos of what their
 rows give. A bootstrap sample draws videos: its sums are the sums of those
 videos, and no frame is looked at again.
 
-Letters: N rows, C clusters (videos, or images of stills), F sums.
+Letters: N rows, C clusters (videos, or still images), F sums.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from .stability import Stability
 
 
 class RowSums:
-    """What is summed of each row, and the figures of any sums of it.
+    """What is summed of each row, and the metrics of any sums of it.
 
     Args:
         errors (np.ndarray): (N,), percent; NaN unmeasured, infinite missing.
@@ -94,16 +94,16 @@ class RowSums:
                 ).astype(float)
         return sums
 
-    def figures(self, sums: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Figures of sums, of any shape and all of the same.
+    def metrics(self, sums: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Metrics of sums, of any shape and all of the same.
 
         NaN where there is nothing to tell; an infinite error where there are
         frames and none has a prediction.
         """
         with np.errstate(invalid='ignore', divide='ignore'):
-            return self._figures(sums)
+            return self._metrics(sums)
 
-    def _figures(self, sums: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def _metrics(self, sums: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         rest = sums['error'] / sums['finite']
         lost = (sums['usable'] > 0) & (sums['finite'] == 0)
         frame, video = (
@@ -111,19 +111,19 @@ class RowSums:
             for value in (rest, sums['video'] / sums['video_count'])
         )
         variance = sums['square'] / sums['finite'] - rest**2
-        figures = {
+        metrics = {
             'NME': video if self.protocol.mean == 'video' else frame,
             'NME_std': np.sqrt(np.maximum(variance, 0)),
         }
         for kind, title in (('failure', 'failure_rate'), ('auc', 'AUC')):
-            figures.update(
+            metrics.update(
                 {
                     name.replace(kind, title): 100 * value / sums['usable']
                     for name, value in sums.items()
                     if name.startswith(f'{kind}@')
                 }
             )
-        figures.update(NME_frame=frame, NME_video=video)
+        metrics.update(NME_frame=frame, NME_video=video)
         for name in (
             'motion',
             'acceleration',
@@ -131,9 +131,9 @@ class RowSums:
             'lag',
             'nmf',
         ):
-            figures[name] = sums[name] / sums[f'{name}_count']
+            metrics[name] = sums[name] / sums[f'{name}_count']
         return {
-            **figures,
+            **metrics,
             'frames': sums['usable'],
             'missing': sums['usable'] - sums['finite'],
             'unmeasured': sums['rows'] - sums['usable'],

@@ -1,4 +1,4 @@
-"""Batches of stills or of clips, normalised on the device."""
+"""Batches of still images or of clips, normalised on the device."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from rednet_mm.utils.errors import UserError
 class ClipDataPreprocessor(PoseDataPreprocessor):
     """MMPose's preprocessor, for clips as well.
 
-    Stills (3, H, W) are left to :class:`PoseDataPreprocessor`. B clips
+    Still images (3, H, W) are left to :class:`PoseDataPreprocessor`. B clips
     (T, 3, H, W) become one tensor (B, T, 3, H, W), and their data samples,
     T a clip, one list of B*T: clip by clip, frames in order.
     """
@@ -24,9 +24,9 @@ class ClipDataPreprocessor(PoseDataPreprocessor):
 
         Args:
             data (dict): ``inputs``, a list of uint8 tensors; and
-                ``data_samples``: a list of B samples for stills, for clips
-                T lists of B samples, which is what ``pseudo_collate`` makes
-                of B lists.
+                ``data_samples``: a list of B samples for still images, for
+                clips T lists of B samples, which is what ``pseudo_collate``
+                makes of B lists.
             training (bool): Handed on.
 
         Returns:

@@ -13,8 +13,8 @@ from rednet_mm.structures import RecurrentState, StepResult
 from rednet_mm.utils.checkpoint import (
     CLASSIFIER,
     check_weights,
-    compare,
     in_modules,
+    match_state_dict,
 )
 from rednet_mm.utils.checkpoint_loader import file_of
 from rednet_mm.utils.errors import UserError
@@ -29,9 +29,9 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
     Letters: B clips, T frames, K recurrent steps, C_d detected and C_r
     regressed landmarks.
 
-    ``forward`` takes stills (B, 3, H, W) and clips (B, T, 3, H, W). The only
-    recurrence over time is at the bottleneck, so the B*T frames go through
-    encoder and decoder as one batch and only the LSTM walks over T.
+    ``forward`` takes still images (B, 3, H, W) and clips (B, T, 3, H, W). The
+    only recurrence over time is at the bottleneck, so the B*T frames go
+    through encoder and decoder as one batch and only the LSTM walks over T.
 
     Nothing about a video is kept here: :meth:`step` and
     :meth:`predict_clip` take a state and return the next. The right way::
@@ -278,7 +278,7 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
     def predict(
         self, inputs: Tensor, data_samples: Sequence[Any]
     ) -> Sequence[Any]:
-        """Landmarks of stills or of clips that begin without a past.
+        """Landmarks of still images or of clips that begin without a past.
 
         Args:
             inputs (Tensor): Shape (B, 3, H, W) or (B, T, 3, H, W).
@@ -382,10 +382,10 @@ def _bridge_stages(
     }
     if path:
         check_weights(model, given, path, 'load')
-    found = compare(model, given)
+    found = match_state_dict(model, given)
     fresh = found.fresh_modules
     unused = [
-        name for name in found.unused_modules if name not in found.surplus
+        name for name in found.unused_modules if name not in found.unexpected
     ]
     if not found.loaded or not (fresh or found.resized or unused):
         return

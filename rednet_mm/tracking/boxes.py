@@ -14,7 +14,7 @@ BOX_RULES = ('extent', 'authors')
 _SEVEN = {7: tuple(range(7)), 21: SEVEN_OF_21, 68: SEVEN_OF_68}
 
 
-def box_of(keypoints: np.ndarray) -> np.ndarray:
+def bbox_from_keypoints(keypoints: np.ndarray) -> np.ndarray:
     """The square x y w h round landmarks (K, 2), as in the training data.
 
     The crop enlarges it, in tracking as in training.
@@ -25,7 +25,7 @@ def box_of(keypoints: np.ndarray) -> np.ndarray:
     return np.array([*corner, side, side], float)
 
 
-def authors_box(keypoints: np.ndarray, padding: float) -> np.ndarray:
+def authors_bbox(keypoints: np.ndarray, padding: float) -> np.ndarray:
     """The box whose crop is the one of the authors' tracker.
 
     That crop's centre lies between eye centre and mouth centre, and its side
@@ -49,18 +49,18 @@ def authors_box(keypoints: np.ndarray, padding: float) -> np.ndarray:
     return np.array([*(eyes + mouth - side) / 2, side, side], float)
 
 
-def grown(box: np.ndarray, margin: float) -> np.ndarray:
+def enlarge_bbox(box: np.ndarray, margin: float) -> np.ndarray:
     """A box with ``margin`` times its sides, about its middle."""
     size = box[2:]
     return np.concatenate([box[:2] - (margin - 1) / 2 * size, margin * size])
 
 
-def middle(box: np.ndarray) -> np.ndarray:
+def bbox_center(box: np.ndarray) -> np.ndarray:
     """The middle (2,) of a box (4,)."""
     return box[:2] + box[2:] / 2
 
 
-def overlap(one: np.ndarray, other: np.ndarray) -> float:
+def bbox_overlap(one: np.ndarray, other: np.ndarray) -> float:
     """What two boxes (4,) share, over the smaller of them.
 
     Not over their union: a detector's idea of how large a face is differs.

@@ -16,7 +16,7 @@ class FaceResult:
     Args:
         keypoints (np.ndarray): Shape (F, K, 2), float32, x and y in pixels
             of the crop, 0 being the centre of its first pixel.
-        scores (np.ndarray): Shape (F, K), the height of each response in
+        scores (np.ndarray): Shape (F, K), the maximum of each heatmap in
             [0, 1].
         spreads (np.ndarray): Shape (F, K), how widely each response is
             spread about its landmark: pixels of the map, see

@@ -15,7 +15,7 @@ from rednet_mm.structures import RecurrentState
 from rednet_mm.utils.checkpoint import (
     check_weights,
     read_checkpoint,
-    weights_in,
+    state_dict_of,
 )
 from rednet_mm.utils.errors import UserError
 
@@ -28,7 +28,7 @@ class ModelNetwork:
     """A :class:`RecurrentPoseEstimator` as the network of a tracker.
 
     It takes every frame as it is: a flip test in the config's ``test_cfg``
-    is for stills and is not done here.
+    is for still images and is not done here.
 
     Args:
         model (RecurrentPoseEstimator): In eval mode, where it shall run.
@@ -134,7 +134,7 @@ class TorchNetwork(ModelNetwork):
     ) -> None:
         model = init_model(config, None, device)
         super().__init__(model, model.cfg, precision, keep_maps)
-        weights = weights_in(read_checkpoint(checkpoint))
+        weights = state_dict_of(read_checkpoint(checkpoint))
         check_weights(self.model, weights, checkpoint, 'test')
         load_state_dict(self.model, weights)
 

@@ -1,8 +1,9 @@
-"""What is known of the faces of a film: in one frame and between two.
+"""What is known of the faces of a video: in one frame and between two.
 
 Letters: F faces, K landmarks. Boxes are x y w h, pixels of the frame.
 """
 
+import warnings
 from dataclasses import dataclass, fields
 from typing import (
     Any,
@@ -17,43 +18,52 @@ from rednet_mm.utils.errors import UserError
 from .boxes import BOX_RULES
 from .network import S
 
+# Settings under the names of older configs.
+_OLD_SETTINGS = {
+    'same_face': 'match_threshold',
+    'remember': 'max_lost_frames',
+    'redetect_every': 'redetect_interval',
+    'merge': 'merge_threshold',
+    'reach': 'max_displacement',
+}
+
 
 @dataclass(frozen=True)
 class TrackerSettings:
     """How faces are followed: the ``tracker`` section of a config.
 
     Args:
-        min_score (float): A face is lost where the mean height of its
-            responses is lower. Depends on the weights;
+        min_score (float): A face is lost where the mean score of its heatmaps
+            is lower. Depends on the weights;
             tools/dev/benchmarks/lost_faces.py measures it. Defaults to 0.15.
         max_spread (float, optional): And where their mean spread is larger,
             pixels of the map. Defaults to None: it is not looked at.
         box_rule (str): The next box of a face: ``'extent'``, the square
             round its landmarks as in training, or ``'authors'``, see
-            :func:`authors_box`. Defaults to ``'extent'``.
+            :func:`authors_bbox`. Defaults to ``'extent'``.
         margin (float): How much larger than that. Defaults to 1.
-        redetect_every (int): Frames between two askings for new faces while
+        redetect_interval (int): Frames between two askings for new faces while
             some are followed; 0: never. Defaults to 10.
-        same_face (float): Two boxes are of one face where they share more
-            than this of the smaller. Defaults to 0.5.
-        merge (float): Two tracks are of one face where their landmarks are
-            nearer to each other, in the mean and as a share of the box.
-            Defaults to 0.15.
-        remember (int): Frames for which a lost face can get its id back.
-            Defaults to 75.
-        reach (float): Sides of its box that it may have moved meanwhile.
-            Defaults to 3.
+        match_threshold (float): Two boxes are of one face where they share
+            more than this of the smaller. Defaults to 0.5.
+        merge_threshold (float): Two tracks are of one face where their
+            landmarks are nearer to each other, in the mean and as a share of
+            the box. Defaults to 0.15.
+        max_lost_frames (int): Frames for which a lost face can get its id
+            back. Defaults to 75.
+        max_displacement (float): Sides of its box that it may have moved
+            meanwhile. Defaults to 3.
     """
 
     min_score: float = 0.15
     max_spread: Optional[float] = None
     box_rule: str = 'extent'
     margin: float = 1.0
-    redetect_every: int = 10
-    same_face: float = 0.5
-    merge: float = 0.15
-    remember: int = 75
-    reach: float = 3.0
+    redetect_interval: int = 10
+    match_threshold: float = 0.5
+    merge_threshold: float = 0.15
+    max_lost_frames: int = 75
+    max_displacement: float = 3.0
 
     def __post_init__(self) -> None:
         if self.box_rule not in BOX_RULES:
@@ -69,6 +79,14 @@ class TrackerSettings:
         Raises:
             UserError: for a name that is not one.
         """
+        for old, new in _OLD_SETTINGS.items():
+            if old in given:
+                warnings.warn(
+                    f'{old} of the tracker is deprecated; use {new}',
+                    FutureWarning,
+                    stacklevel=2,
+                )
+                given.setdefault(new, given.pop(old))
         known = [each.name for each in fields(TrackerSettings)]
         for name in given:
             if name not in known:
@@ -127,7 +145,7 @@ class TrackEvent:
 
 
 @dataclass(frozen=True)
-class FollowedFace(Generic[S]):
+class Track(Generic[S]):
     """A face between two frames.
 
     Args:
@@ -144,7 +162,7 @@ class FollowedFace(Generic[S]):
 
 
 @dataclass(frozen=True)
-class LostFace:
+class LostTrack:
     """A face that may come back.
 
     Args:
@@ -160,7 +178,7 @@ class LostFace:
 
 @dataclass(frozen=True)
 class TrackState(Generic[S]):
-    """What is known of a film between two frames.
+    """What is known of a video between two frames.
 
     Of constant size a face; of lost faces a few are kept for a while.
 
@@ -169,16 +187,16 @@ class TrackState(Generic[S]):
         lost (tuple[LostFace]): Those that may come back, latest last.
         next_id (int): The number that a new face will get.
         frame (int): The number of the next frame, from 0.
-        asked (int, optional): When the detector was asked last.
+        last_detection (int, optional): When the detector was asked last.
         size (tuple[int, int], optional): (H, W) of the last frame.
         events (tuple[TrackEvent]): What happened in the last frame.
     """
 
-    faces: tuple[FollowedFace[S], ...] = ()
-    lost: tuple[LostFace, ...] = ()
+    faces: tuple[Track[S], ...] = ()
+    lost: tuple[LostTrack, ...] = ()
     next_id: int = 0
     frame: int = 0
-    asked: Optional[int] = None
+    last_detection: Optional[int] = None
     size: Optional[tuple[int, int]] = None
     events: tuple[TrackEvent, ...] = ()
 

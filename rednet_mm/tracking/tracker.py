@@ -16,14 +16,20 @@ import numpy as np
 from rednet_mm.utils.errors import UserError
 from rednet_mm.utils.shape_filter import KeypointFilter
 
-from .boxes import authors_box, box_of, grown, middle, overlap
+from .boxes import (
+    authors_bbox,
+    bbox_center,
+    bbox_from_keypoints,
+    bbox_overlap,
+    enlarge_bbox,
+)
 from .crops import Cropper, as_image
 from .detectors import WholeFrame
 from .network import FaceNetwork, S
 from .track_state import (
     USUAL_FPS,
-    FollowedFace,
-    LostFace,
+    LostTrack,
+    Track,
     TrackedFace,
     TrackerSettings,
     TrackEvent,
@@ -55,7 +61,7 @@ class LandmarkTracker(Generic[S]):
         for faces in tracker.track(frames):
             ...
 
-    or, with the state in your own hands (several films at once, say)::
+    or, with the state in your own hands (several videos at once, say)::
 
         state = tracker.init_state()
         faces, state = tracker.step(frame, state)
@@ -91,13 +97,13 @@ class LandmarkTracker(Generic[S]):
         self.crop = Cropper(network.input_size, network.padding)
 
     def init_state(self) -> TrackState[S]:
-        """The state of a film that has not begun."""
+        """The state of a video that has not begun."""
         return TrackState()
 
     def reset(self, state: TrackState[S]) -> TrackState[S]:
         """A state that has forgotten all faces; ids and frames go on.
 
-        For a cut in a film, say. Nothing is kept in the tracker itself.
+        For a cut in a video, say. Nothing is kept in the tracker itself.
         """
         return TrackState(next_id=state.next_id, frame=state.frame)
 
@@ -106,7 +112,7 @@ class LandmarkTracker(Generic[S]):
         frames: Iterable[np.ndarray],
         boxes: Optional[np.ndarray] = None,
     ) -> Iterator[list[TrackedFace]]:
-        """Follow faces through a film.
+        """Follow faces through a video.
 
         Args:
             frames (Iterable[np.ndarray]): Frames (H, W, 3), BGR, uint8.
@@ -221,11 +227,11 @@ class LandmarkTracker(Generic[S]):
     def next_box(self, keypoints: np.ndarray) -> np.ndarray:
         """Where a face with landmarks (K, 2) is looked for next, (4,)."""
         box = (
-            box_of(keypoints)
+            bbox_from_keypoints(keypoints)
             if self.settings.box_rule == 'extent'
-            else authors_box(keypoints, self.network.padding)
+            else authors_bbox(keypoints, self.network.padding)
         )
-        return grown(box, self.settings.margin)
+        return enlarge_bbox(box, self.settings.margin)
 
 
 class _Step(Generic[S]):
@@ -244,25 +250,25 @@ class _Step(Generic[S]):
         self.number = state.frame
         self.time = state.frame / USUAL_FPS if time is None else time
         self.next_id = state.next_id
-        self.asked = state.asked
+        self.last_detection = state.last_detection
         self.events: list[TrackEvent] = []
-        oldest = self.number - self.settings.remember
+        oldest = self.number - self.settings.max_lost_frames
         lost = [face for face in state.lost if face.frame >= oldest]
         self.before, self.lost = self._in_this_size(state, lost)
         self.known = {face.id for face in self.before}
-        self.faces: list[FollowedFace[S]] = []  # for the next frame
+        self.faces: list[Track[S]] = []  # for the next frame
         self.found: list[TrackedFace] = []  # in this one, in the same order
 
     def _in_this_size(
-        self, state: TrackState[S], lost: list[LostFace]
-    ) -> tuple[list[FollowedFace[S]], list[LostFace]]:
+        self, state: TrackState[S], lost: list[LostTrack]
+    ) -> tuple[list[Track[S]], list[LostTrack]]:
         """Followed and lost faces, for a frame of this size."""
         faces = list(state.faces)
         size = self.image.shape[:2]
         if state.size in (None, size):
             return faces, lost
         self.events.append(TrackEvent('resized'))
-        self.asked = None
+        self.last_detection = None
         height, width = np.divide(size, state.size)
         by = np.array([width, height, width, height])
         return (
@@ -272,62 +278,60 @@ class _Step(Generic[S]):
 
     def follow_given(self, boxes: np.ndarray) -> None:
         """Take the boxes (F, 4) of the user for the faces of this frame."""
-        self.asked = self.number
+        self.last_detection = self.number
         rest, claimed = list(self.before), []
         for box in boxes:
-            shares = [overlap(box, face.box) for face in rest]
-            if max(shares, default=0) > self.settings.same_face:
+            shares = [bbox_overlap(box, face.box) for face in rest]
+            if max(shares, default=0) > self.settings.match_threshold:
                 face = rest.pop(int(np.argmax(shares)))
                 claimed.append(replace(face, box=box))
             else:
-                claimed.append(FollowedFace(NEW, box))
+                claimed.append(Track(NEW, box))
         for face in rest:
             self._end(face, 'replaced')
         self._look(self._with_lost_ids(claimed))
 
     def follow_and_detect(self) -> None:
         """Go on with the faces there are; ask for others where it is time."""
-        every = self.settings.redetect_every
-        asked = (
+        every = self.settings.redetect_interval
+        last_detection = (
             not self.before
-            or self.asked is None
-            or 0 < every <= self.number - self.asked
+            or self.last_detection is None
+            or 0 < every <= self.number - self.last_detection
         )
-        new = self._detected(self.before) if asked else []
+        new = self._detected(self.before) if last_detection else []
         self._look([*self.before, *new])
-        if len(self.faces) < len(self.before) and not asked:
+        if len(self.faces) < len(self.before) and not last_detection:
             self._look(self._detected(self.faces))
 
-    def _detected(
-        self, followed: Sequence[FollowedFace[S]]
-    ) -> list[FollowedFace[S]]:
+    def _detected(self, followed: Sequence[Track[S]]) -> list[Track[S]]:
         """What the detector finds beside the faces that are followed."""
-        self.asked = self.number
+        self.last_detection = self.number
         if self.tracker.detector is None:
             # Nobody to ask: look where they were.
-            return [FollowedFace(face.id, face.box) for face in self.lost]
+            return [Track(face.id, face.box) for face in self.lost]
         boxes = np.asarray(self.tracker.detector(self.image), float)
         fresh = [
-            FollowedFace[S](NEW, box)
+            Track[S](NEW, box)
             for box in boxes.reshape(-1, 4)
             if _why_not(box, self.image) is None
             and all(
-                overlap(box, face.box) <= self.settings.same_face
+                bbox_overlap(box, face.box) <= self.settings.match_threshold
                 for face in followed
             )
         ]
         return self._with_lost_ids(fresh)
 
-    def _with_lost_ids(
-        self, faces: list[FollowedFace[S]]
-    ) -> list[FollowedFace[S]]:
+    def _with_lost_ids(self, faces: list[Track[S]]) -> list[Track[S]]:
         """Let new faces near a lost one have its id, the nearest first."""
         pairs = []
         for place, face in enumerate(faces):
             for lost in self.lost:
                 side = lost.box[2:].mean()
-                way = np.linalg.norm(middle(face.box) - middle(lost.box))
-                near = way <= self.settings.reach * side
+                way = np.linalg.norm(
+                    bbox_center(face.box) - bbox_center(lost.box)
+                )
+                near = way <= self.settings.max_displacement * side
                 ratio = face.box[2:].mean() / side
                 if face.id == NEW and near and 0.5 <= ratio <= 2:
                     pairs.append((way / side, place, lost.id))
@@ -338,7 +342,7 @@ class _Step(Generic[S]):
                 faces[place] = replace(faces[place], id=id_)
         return faces
 
-    def _look(self, faces: Sequence[FollowedFace[S]]) -> None:
+    def _look(self, faces: Sequence[Track[S]]) -> None:
         """Find the landmarks of faces, as one batch, and judge them."""
         if not faces:
             return
@@ -350,9 +354,7 @@ class _Step(Generic[S]):
             id_ = self.next_id if face.id == NEW else face.id
             self._judge(face, replace(one, id=id_), memory)
 
-    def _judge(
-        self, face: FollowedFace[S], seen: TrackedFace, memory: S
-    ) -> None:
+    def _judge(self, face: Track[S], seen: TrackedFace, memory: S) -> None:
         """Go on with a face, or let it end."""
         widest = self.settings.max_spread
         box = self.tracker.next_box(seen.keypoints)
@@ -366,10 +368,10 @@ class _Step(Generic[S]):
         elif into is not None:
             self._end(face, 'merged', into.id)
         else:
-            self._go_on(face, seen, FollowedFace(seen.id, box, memory))
+            self._go_on(face, seen, Track(seen.id, box, memory))
 
     def _smoothed(
-        self, face: FollowedFace[S], seen: TrackedFace
+        self, face: Track[S], seen: TrackedFace
     ) -> tuple[TrackedFace, Any]:
         if self.tracker.smooth is None:
             return seen, None
@@ -383,14 +385,14 @@ class _Step(Generic[S]):
 
     def _is_one(self, one: TrackedFace, other: TrackedFace) -> bool:
         way = np.linalg.norm(one.keypoints - other.keypoints, axis=-1)
-        side = box_of(one.keypoints)[2]
-        return bool(way.mean() < self.settings.merge * side)
+        side = bbox_from_keypoints(one.keypoints)[2]
+        return bool(way.mean() < self.settings.merge_threshold * side)
 
     def _go_on(
         self,
-        face: FollowedFace[S],
+        face: Track[S],
         seen: TrackedFace,
-        after: FollowedFace[S],
+        after: Track[S],
     ) -> None:
         if face.id == NEW:
             self.next_id += 1
@@ -403,13 +405,13 @@ class _Step(Generic[S]):
         self.faces.append(replace(after, smooth=past))
 
     def _end(
-        self, face: FollowedFace[S], kind: str, into: Optional[int] = None
+        self, face: Track[S], kind: str, into: Optional[int] = None
     ) -> None:
         """Remember a face that was followed; a mere candidate is nothing."""
         if face.id in self.known:
             self.known.discard(face.id)
             self.events.append(TrackEvent(kind, face.id, into))
-            self.lost.append(LostFace(face.id, face.box, self.number))
+            self.lost.append(LostTrack(face.id, face.box, self.number))
 
     def next_state(self) -> TrackState[S]:
         """What goes on to the next frame; the oldest faces first."""
@@ -419,7 +421,7 @@ class _Step(Generic[S]):
             lost=tuple(self.lost[-MOST_REMEMBERED:]),
             next_id=self.next_id,
             frame=self.number + 1,
-            asked=self.asked,
+            last_detection=self.last_detection,
             size=(height, width),
             events=tuple(self.events),
         )
@@ -430,7 +432,7 @@ def _why_not(box: np.ndarray, frame: np.ndarray) -> Optional[str]:
     if not np.isfinite(box).all() or min(box[2:]) < SMALLEST_FACE:
         return 'lost'
     height, width = frame.shape[:2]
-    x, y = middle(box)
+    x, y = bbox_center(box)
     return None if 0 <= x < width and 0 <= y < height else 'left'
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import UserError
-from .io import whole
+from .io import atomic_write
 
 NAME = 'rednet_r18w32_faces'
 
@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
-class ShippedModel:
+class BundledModel:
     """Files that any tool or inferencer takes as it takes others.
 
     Attributes:
@@ -84,19 +84,19 @@ def copy_folders(target: Path) -> int:
                 'nothing was copied: name another folder, or move it away'
             )
     for path in wanted.keys() - there:
-        with whole(wanted[path]) as part:
+        with atomic_write(wanted[path]) as part:
             shutil.copy(path, part)
     return len(wanted) - len(there)
 
 
-def shipped_model() -> ShippedModel:
+def bundled_model() -> BundledModel:
     """The small model for CPUs.
 
     Raises:
         UserError: if its files are not there.
     """
     weights = PACKAGE / 'weights'
-    found = ShippedModel(
+    found = BundledModel(
         NAME,
         resources() / 'configs' / f'{NAME}.py',
         weights / f'{NAME}.safetensors',

@@ -119,14 +119,14 @@ def allow_mmengine_checkpoints() -> None:
 
 
 def read_checkpoint(
-    path: str, cure: str = 'name a local checkpoint that tools/train.py wrote'
+    path: str, hint: str = 'name a local checkpoint that tools/train.py wrote'
 ) -> dict:
     """What is in a checkpoint, without running code from it.
 
     Args:
         path (str): A local file, or an address that mmengine knows:
             ``torchvision://resnet152``, ``https://...``.
-        cure (str): What to do when it is not there, for the message.
+        hint (str): What to do when it is not there, for the message.
 
     Raises:
         FileNotFoundError: if there is no such local file.
@@ -134,10 +134,10 @@ def read_checkpoint(
             weights and an mmengine log, or cannot be downloaded.
     """
     if '://' in path:
-        return _download(path, cure)
+        return _download(path, hint)
     path = osp.expanduser(path)
     if not osp.isfile(path):
-        raise FileNotFoundError(f'{path} does not exist; {cure}')
+        raise FileNotFoundError(f'{path} does not exist; {hint}')
     if path.endswith(SUFFIX):
         return read_safetensors(path)
     refuse_damaged(path)
@@ -147,11 +147,11 @@ def read_checkpoint(
         )
     except UNREADABLE as error:
         raise UserError(unreadable(path, error)) from error
-    check_content(path, loaded, cure)
+    check_content(path, loaded, hint)
     return loaded
 
 
-def _download(address: str, cure: str) -> dict:
+def _download(address: str, hint: str) -> dict:
     """As :func:`read_checkpoint`, from elsewhere (or torch's cache).
 
     With several processes the first one downloads and the others wait for
@@ -159,18 +159,18 @@ def _download(address: str, cure: str) -> dict:
     """
     name = address.split('://', 1)[1]
     try:
-        with cautious():
+        with safe_loading():
             return CheckpointLoader.load_checkpoint(address, 'cpu', 'silent')
     except UserError:
         raise
     except (OSError, HTTPException) as error:
         raise UserError(
-            f'{address} cannot be downloaded ({reason(error)}); {cure}'
+            f'{address} cannot be downloaded ({reason(error)}); {hint}'
         ) from error
     except UNREADABLE as error:
         if isinstance(error, KeyError) and error.args == (name,):
             raise UserError(
-                f'{address}: nothing of this name is known; {cure}'
+                f'{address}: nothing of this name is known; {hint}'
             ) from error
         if get_rank():
             # Whoever downloads has stopped; this one waited for it.
@@ -186,7 +186,7 @@ def _download(address: str, cure: str) -> dict:
 
 
 @contextmanager
-def cautious() -> Iterator[None]:
+def safe_loading() -> Iterator[None]:
     """Weights alone, and no download that hangs for ever.
 
     torch's downloads unpickle everything unless this variable forbids it.
@@ -205,7 +205,7 @@ def cautious() -> Iterator[None]:
             os.environ[name] = before
 
 
-def weights_in(loaded: Mapping[str, Any]) -> dict[str, Tensor]:
+def state_dict_of(loaded: Mapping[str, Any]) -> dict[str, Tensor]:
     """The tensors of a checkpoint by name, as mmengine names them."""
     weights = loaded.get('state_dict', loaded)
     return {
@@ -216,7 +216,7 @@ def weights_in(loaded: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class StateDictMatch:
     """How the tensors of a file match those of a network, by name.
 
     Attributes:
@@ -257,7 +257,7 @@ class Comparison:
         return _modules(self.unused, self.own)
 
     @property
-    def surplus(self) -> tuple[str, ...]:
+    def unexpected(self) -> tuple[str, ...]:
         """Units of a file that stand in a row of units longer than ours.
 
         The rest of such a row may fit; all the same it is another network.
@@ -302,7 +302,9 @@ def in_modules(name: str, modules: Iterable[str]) -> bool:
     return any(f'{name}.'.startswith(f'{module}.') for module in modules)
 
 
-def compare(network: nn.Module, weights: Mapping[str, Tensor]) -> Comparison:
+def match_state_dict(
+    network: nn.Module, weights: Mapping[str, Tensor]
+) -> StateDictMatch:
     """Which of the weights a network can take, by names and shapes.
 
     Counters of batches are left out: mmengine and torch do without them. So
@@ -323,7 +325,7 @@ def compare(network: nn.Module, weights: Mapping[str, Tensor]) -> Comparison:
         for buffer in getattr(module, 'optional_buffers', ())
     }
     kinds: dict[str, list[str]] = {
-        kind: [] for kind in Comparison.__dataclass_fields__
+        kind: [] for kind in StateDictMatch.__dataclass_fields__
     }
     own = network.state_dict()
     for name, value in own.items():
@@ -356,7 +358,9 @@ def compare(network: nn.Module, weights: Mapping[str, Tensor]) -> Comparison:
         and name not in optional
         and not name.endswith('num_batches_tracked')
     ]
-    return Comparison(**{kind: tuple(names) for kind, names in kinds.items()})
+    return StateDictMatch(
+        **{kind: tuple(names) for kind, names in kinds.items()}
+    )
 
 
 def _lacks_channels(theirs: torch.Size, ours: torch.Size) -> bool:
@@ -379,7 +383,7 @@ def _behind(name: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 # For what a checkpoint may be used, and what to do where it does not fit.
-CURES = dict(
+HINTS = dict(
     test='use the config it was trained with',
     load='set model.backbone, model.neck and model.head as in the config it '
     'was trained with, or leave load_from out',
@@ -410,7 +414,7 @@ def check_checkpoint(
         FileNotFoundError: if there is no such file.
         UserError: if it cannot be read, or does not fit the model.
     """
-    weights = weights_in(read_checkpoint(path))
+    weights = state_dict_of(read_checkpoint(path))
     network: Any = model.module if is_model_wrapper(model) else model
     check_weights(network, weights, path, purpose)
 
@@ -435,7 +439,7 @@ def check_weights(
     for name, module in network.named_modules():
         if hasattr(module, 'check_weights'):
             module.check_weights(_behind(name, weights), path)
-    found = compare(network, weights)
+    found = match_state_dict(network, weights)
     known = found.loaded + found.resized + found.unfit
     check_names(path, known, weights, found.own)
     wrong = found.missing + found.unfit
@@ -443,17 +447,17 @@ def check_weights(
         wrong += found.extended + found.resized + found.restepped
         wrong += found.unused
     elif purpose == 'load':
-        wrong += found.surplus
+        wrong += found.unexpected
         may_lack = found.fresh_modules
         wrong = tuple(n for n in wrong if not in_modules(n, may_lack))
     else:
-        wrong += found.extended + found.surplus
+        wrong += found.extended + found.unexpected
         may_differ = ['identity_head']
         wrong = tuple(n for n in wrong if not in_modules(n, may_differ))
     if wrong:
         raise UserError(
             f'{path} does not fit the config: {len(wrong)} weights are '
             'missing, of another shape or left over, for instance '
-            f'{wrong[0]}; {CURES[purpose]}'
+            f'{wrong[0]}; {HINTS[purpose]}'
         )
     check_values(path, weights, found.loaded)

@@ -102,13 +102,13 @@ def reason(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def check_content(path: str, loaded: Any, cure: str) -> None:
+def check_content(path: str, loaded: Any, hint: str) -> None:
     """See that what was loaded has the form of a checkpoint.
 
     Args:
         path (str): The file.
         loaded (Any): What is in it.
-        cure (str): What to do, for the message.
+        hint (str): What to do, for the message.
 
     Raises:
         UserError: if it is no dictionary, or its weights are none.
@@ -118,7 +118,7 @@ def check_content(path: str, loaded: Any, cure: str) -> None:
         weights = loaded.get('state_dict', loaded)
     if not isinstance(weights, Mapping):
         raise UserError(
-            f'{path} holds a {type(weights).__name__}, not weights; {cure}'
+            f'{path} holds a {type(weights).__name__}, not weights; {hint}'
         )
 
 

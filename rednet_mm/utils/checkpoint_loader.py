@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from mmengine.runner import CheckpointLoader
 
-from .checkpoint import cautious, read_checkpoint
+from .checkpoint import read_checkpoint, safe_loading
 from .checkpoint_errors import unreadable
 from .errors import UserError
 
@@ -63,7 +63,7 @@ def file_of(metadata: Mapping[str, Any]) -> Optional[str]:
     return metadata.get(FILE)
 
 
-def use_own_loader() -> None:
+def register_checkpoint_loader() -> None:
     """Make MMEngine load local checkpoints by :func:`load_from_local`.
 
     What it downloads it loads as before, without running code from it.
@@ -80,7 +80,7 @@ def _cautiously(loader: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(loader)
     def load(filename: str, *args: Any, **kwargs: Any) -> Any:
         try:
-            with cautious():
+            with safe_loading():
                 return loader(filename, *args, **kwargs)
         except UnpicklingError as error:
             raise UserError(unreadable(filename, error)) from error

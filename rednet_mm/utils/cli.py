@@ -13,9 +13,9 @@ from urllib.error import URLError
 from mmengine.config import Config, DictAction
 from mmengine.fileio import dump
 
-from .env import describe_run
+from .env import run_environment
 from .errors import UserError
-from .io import whole
+from .io import atomic_write
 
 
 def existing_config(path: str) -> str:
@@ -88,7 +88,7 @@ def run_config(args: argparse.Namespace) -> Config:
     name = osp.splitext(osp.basename(args.config))[0]
     default = cfg.get('work_dir') or osp.join('work_dirs', name)
     cfg.work_dir = args.work_dir or default
-    cfg.run_info = describe_run()
+    cfg.run_info = run_environment()
     _set_randomness(cfg, args)
     if args.show or args.show_dir:
         cfg.default_hooks.visualization.update(
@@ -115,7 +115,7 @@ def _set_randomness(cfg: Config, args: argparse.Namespace) -> None:
 
 
 @contextmanager
-def one_sentence_errors(interrupted: str = 'interrupted') -> Iterator[None]:
+def report_user_errors(interrupted: str = 'interrupted') -> Iterator[None]:
     """Turn what a user can mend into one sentence and exit status 2.
 
     Args:
@@ -185,7 +185,7 @@ def check_display(option: str) -> None:
             raise UserError(f'{option}: there is no display; name an output')
 
 
-def dump_whole(data: Any, path: str) -> None:
-    """Write a file with mmengine's dump, whole or not at all."""
-    with whole(path) as part:
+def atomic_dump(data: Any, path: str) -> None:
+    """Write a file with mmengine's dump, complete or not at all."""
+    with atomic_write(path) as part:
         dump(data, str(part))

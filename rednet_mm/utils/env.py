@@ -1,4 +1,4 @@
-"""Where weights, figures and predictions come from."""
+"""Where weights, metrics and predictions come from."""
 
 import os.path as osp
 import platform
@@ -22,10 +22,10 @@ PACKAGES = (
 )
 
 
-def describe_run() -> dict[str, str]:
+def run_environment() -> dict[str, str]:
     """Where a run comes from: commit, machine, versions.
 
-    It goes into every checkpoint and beside every figure.
+    It goes into every checkpoint and beside every value.
 
     Returns:
         dict[str, str]: ``commit``, ``processor``, ``threads``, ``gpu``,

@@ -31,7 +31,7 @@ class OneEuroFilter:
     """Smooth landmarks the more, the slower they move.
 
     It holds settings only; the state goes in and comes out, so one filter
-    serves any number of faces and films.
+    serves any number of faces and videos.
 
     Args:
         min_cutoff (float): Cutoff frequency of a landmark at rest, Hz;

@@ -1,4 +1,4 @@
-"""Outputs that are there whole or not at all."""
+"""Outputs that are there complete or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Union
 
 
-def part_of(path: Union[str, Path]) -> Path:
+def partial_path(path: Union[str, Path]) -> Path:
     """Where a file is while it is written: hidden beside it, same suffix."""
     path = Path(path)
     return path.with_name(f'.{path.stem}.part{path.suffix}')
 
 
 @contextmanager
-def whole(path: Union[str, Path]) -> Iterator[Path]:
+def atomic_write(path: Union[str, Path]) -> Iterator[Path]:
     """Write a file so that it appears, or is replaced, when it is complete.
 
     Usage::
@@ -31,7 +31,7 @@ def whole(path: Union[str, Path]) -> Iterator[Path]:
     Yields:
         Path: What to write to.
     """
-    part = part_of(path)
+    part = partial_path(path)
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield part

@@ -6,7 +6,7 @@ from typing import Union
 from .errors import UserError
 
 
-def page_with(
+def replace_section(
     page: Union[str, Path], mark: str, text: str, end: str = ''
 ) -> str:
     """A page by hand, with the part replaced that a command writes.

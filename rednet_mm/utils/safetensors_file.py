@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from .errors import UserError
-from .io import whole
+from .io import atomic_write
 
 SUFFIX = '.safetensors'
 
@@ -65,7 +65,7 @@ def write_safetensors(
     weights: Mapping[str, Tensor],
     meta: Mapping[str, Any],
 ) -> None:
-    """Write weights so that they are there whole or not at all.
+    """Write weights so that they are there complete or not at all.
 
     Args:
         path (str | Path): The file. One that is there is replaced.
@@ -74,7 +74,7 @@ def write_safetensors(
             MMPose's metainfo of the landmarks.
     """
     own = {name: value.contiguous() for name, value in weights.items()}
-    with whole(path) as part:
+    with atomic_write(path) as part:
         save_file(own, part, {'format': 'pt', META: json.dumps(dict(meta))})
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePosixPath
 
-# Of a frame: four times those of an 8K film. FFmpeg makes room for what a
+# Of a frame: four times those of an 8K video. FFmpeg makes room for what a
 # damaged header says.
 MOST_PIXELS = 1 << 27
 
@@ -44,10 +44,10 @@ def leaves_folder(name: str) -> bool:
 
 
 def is_playlist(path: Path) -> bool:
-    """Whether a file that should be a film is text, or cannot be read.
+    """Whether a file that should be a video is text, or cannot be read.
 
-    FFmpeg opens lists of films (HLS, concat) whatever their suffix, and with
-    them any file that they name. They are text, and films are not.
+    FFmpeg opens lists of videos (HLS, concat) whatever their suffix, and with
+    them any file that they name. They are text, and videos are not.
     """
     try:
         with path.open('rb') as stream:

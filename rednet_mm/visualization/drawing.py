@@ -74,7 +74,7 @@ def draw_keypoints(
 def contact_sheet(
     frames: Sequence[np.ndarray], columns: int = 4, width: int = 240
 ) -> np.ndarray:
-    """Frames side by side on one picture.
+    """Frames side by side on one image.
 
     Args:
         frames (Sequence[np.ndarray]): Frames (H, W, 3); the first gives the
@@ -176,7 +176,7 @@ class Trajectories:
 
 
 class FrameSample:
-    """A few frames of a film, evenly over it, however long it is.
+    """A few frames of a video, evenly over it, however long it is.
 
     Args:
         count (int): How many, at most.

@@ -110,9 +110,9 @@ def test_detector_by_hand():
         np.array([2.0, 4, 12, 6]), np.array([5.0, 4, np.inf, 6]), Protocol()
     )
     assert table.rows == (
-        ('the marks', 4, 6.0, 25.0, 25.0),
+        ('the keypoints', 4, 6.0, 25.0, 25.0),
         ('the detector', 4, 5.0, 25.0, 25.0),
-        ('the marks, faces that the detector found', 3, 4.0, 0.0, 0.0),
+        ('the keypoints, faces that the detector found', 3, 4.0, 0.0, 0.0),
     )
     assert 'found 3 of 4 faces' in table.note
 
@@ -158,7 +158,7 @@ def test_tool_measures_a_subset(tmp_path, monkeypatch, capsys):
     box_robustness.main()
     content = json.loads((tmp_path / 'out/box_robustness.json').read_text())
     shift, scale, detector = content['tables']
-    # Nothing of a face is drawn in these pictures.
+    # Nothing of a face is drawn in these images.
     assert detector['rows'][1]['failure > 10 (%)'] == 100
     assert content['faces'] == 2
     # The box as it is stands in both tables.

@@ -149,9 +149,9 @@ def test_stills_and_seven_points(tmp_path):
     ]
     page = write_report(compare(stills, Protocol(points='7'), 50), tmp_path)
     text = page.read_text()
-    assert 'These are stills: nothing runs over time.' in text
+    assert 'These are still images: nothing runs over time.' in text
     assert 'The protocol has no groups.' in text
-    assert '6 faces in stills.' in text
+    assert '6 faces in still images.' in text
     # Curve and mean face.
     assert text.count('<svg ') == 2
 
@@ -234,7 +234,7 @@ def test_evaluate_writes_the_report(monkeypatch, tmp_path, capsys):
     assert 'Video calm (asked for): error over the frames.' in text
 
 
-@pytest.mark.parametrize('what', over_time.MEASURES)
+@pytest.mark.parametrize('what', over_time.CURVES)
 @pytest.mark.parametrize('suffix', ['png', 'svg'])
 def test_plot_time(monkeypatch, tmp_path, capsys, what, suffix):
     paths = [tmp_path / f'{n}.npz' for n in 'ab']

@@ -16,7 +16,7 @@ NASTY = '<script>$x_1$ & "é"'
 
 
 def draw(make, *args, **kwargs):
-    with render.figure_style():
+    with render.plot_style():
         return make(*args, **kwargs)
 
 
@@ -68,7 +68,7 @@ def lines_of(figure):
 def test_time_line_breaks_at_a_gap_and_marks_what_is_lost():
     frames = np.array([0, 1, 2, 7, 8])
     series = np.array([[1, 2, 3, 4, 5.0], [1, np.inf, 1, 1, 1]])
-    figure = draw(plots.time_figure, ['a', 'b'], frames, series, 'error, %')
+    figure = draw(plots.plot_over_time, ['a', 'b'], frames, series, 'error, %')
     one, two = lines_of(figure)
     assert one.get_xdata().tolist() == [0, 1, 2, 6.5, 7, 8]
     np.testing.assert_equal(one.get_ydata(), np.array([1, 2, 3, np.nan, 4, 5]))
@@ -83,7 +83,7 @@ def test_time_line_breaks_at_a_gap_and_marks_what_is_lost():
 
 def test_axes_name_what_they_show():
     curve = (np.array([0.0, 5, 10]), np.array([0.0, 50, 100]))
-    figure = draw(plots.ced_figure, ['a'], [curve], 10, 'eye distance')
+    figure = draw(plots.plot_ced, ['a'], [curve], 10, 'eye distance')
     (axes,) = figure.axes
     assert axes.get_xlabel() == 'error of a frame, % of the eye distance'
     assert axes.get_ylabel() == 'frames up to this error, %'
@@ -94,7 +94,7 @@ def test_circles_are_to_scale():
     face = face_shape(1)
     errors = np.full((2, 68), 10.0)
     errors[1, 17:] = np.nan
-    figure = draw(plots.landmark_figure, ['a', 'b'], face, errors)
+    figure = draw(plots.plot_landmarks, ['a', 'b'], face, errors)
     first, second = (axes.patches for axes in figure.axes)
     assert (len(first), len(second)) == (68, 17)
     assert first[30].radius == pytest.approx(0.1)
@@ -111,7 +111,7 @@ def test_circles_are_to_scale():
 def test_groups_have_a_row_each():
     values = np.array([[4.0, 6], [5, 7]])
     figure = draw(
-        plots.group_figure,
+        plots.plot_groups,
         ['a', 'b'],
         ['common', 'challenging'],
         values,
@@ -129,7 +129,7 @@ def test_svg_is_text_in_the_colours_of_the_page():
     curve = (np.array([0.0, 10]), np.array([0.0, 100]))
     text, again = (
         render.svg(
-            draw(plots.ced_figure, [NASTY] * 2, [curve] * 2, 10, 'norm'),
+            draw(plots.plot_ced, [NASTY] * 2, [curve] * 2, 10, 'norm'),
             'ced',
         )
         for _ in range(2)
@@ -152,7 +152,7 @@ def test_svg_is_text_in_the_colours_of_the_page():
 
 def test_png_is_a_png():
     curve = (np.array([0.0, 10]), np.array([0.0, 100]))
-    figure = draw(plots.ced_figure, [NASTY], [curve], 10, 'norm')
+    figure = draw(plots.plot_ced, [NASTY], [curve], 10, 'norm')
     assert render.image(figure).startswith(b'\x89PNG')
 
 
@@ -160,7 +160,7 @@ def test_long_videos_stay_small():
     rng = np.random.default_rng(0)
     series = rng.gamma(4, 1, (3, 25000))
     figure = draw(
-        plots.time_figure, list('abc'), np.arange(25000), series, 'error, %'
+        plots.plot_over_time, list('abc'), np.arange(25000), series, 'error, %'
     )
     # Two numbers of about 10 letters and a command, of 1,400 points each.
     assert len(render.svg(figure, 'long')) < 3 * 1400 * 30

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_up import random_faces, stills_of
 
-from rednet_mm.analysis.seeds import compare_seeds, how_sure, welch
+from rednet_mm.analysis.seeds import compare_seeds, interval_note, welch
 from rednet_mm.evaluation import Protocol, evaluate
 
 
@@ -42,8 +42,8 @@ def test_what_is_not_known():
         welch([np.array([np.nan, 2.0])], [1.0, 3.0], 5),
     ):
         assert np.isnan([found.low, found.high]).all()
-    assert 'says nothing about others' in how_sure([1, 1])
-    assert "Student's t" in how_sure([1, 3])
+    assert 'says nothing about others' in interval_note([1, 1])
+    assert "Student's t" in interval_note([1, 3])
 
 
 @pytest.fixture(scope='module')
@@ -64,11 +64,11 @@ def rows():
 def test_a_rows_figure_is_the_mean_of_its_trainings(rows):
     found = compare_seeds(rows, Protocol())
     alone = {
-        row: np.mean([evaluate(r, Protocol()).figures['NME'] for r in own])
+        row: np.mean([evaluate(r, Protocol()).metrics['NME'] for r in own])
         for row, own in rows.items()
     }
     for row in rows:
-        value, low, high = found.figure(row, 'NME')
+        value, low, high = found.metric(row, 'NME')
         assert value == pytest.approx(alone[row])
         assert low < value < high
     value, low, high = found.difference('good', 'bad', 'NME')
@@ -79,8 +79,8 @@ def test_a_rows_figure_is_the_mean_of_its_trainings(rows):
 
 def test_one_training_has_the_intervals_of_the_bootstrap(rows):
     found = compare_seeds({r: own[:1] for r, own in rows.items()}, Protocol())
-    boot = found.comparison.figure(0, 'NME')
-    own = found.figure('good', 'NME')
+    boot = found.comparison.metric(0, 'NME')
+    own = found.metric('good', 'NME')
     # 40 images: t of 39 degrees is 2.02 where the normal has 1.96; the
     # bootstrap's quantiles need not be symmetric.
     width = (own.high - own.low) / (boot.high - boot.low)
@@ -90,6 +90,6 @@ def test_one_training_has_the_intervals_of_the_bootstrap(rows):
 def test_pairs_are_told_apart_better_than_systems(rows):
     found = compare_seeds({r: own[:1] for r, own in rows.items()}, Protocol())
     paired = found.difference('good', 'bad', 'NME')
-    good, bad = (found.figure(row, 'NME') for row in ('good', 'bad'))
+    good, bad = (found.metric(row, 'NME') for row in ('good', 'bad'))
     alone = np.hypot(good.high - good.low, bad.high - bad.low)
     assert paired.high - paired.low < 0.7 * alone

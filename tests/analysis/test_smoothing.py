@@ -27,19 +27,19 @@ def test_noise_trembles_less_and_lags_more():
     records = videos_of(*moving(100, 1.0), [100], name='noisy')
     calm = smoothed(records, smooth=OneEuroFilter())
     assert calm.name == 'noisy + One Euro'
-    before, after = (evaluate(each, PLAIN).figures for each in (records, calm))
+    before, after = (evaluate(each, PLAIN).metrics for each in (records, calm))
     assert after['acceleration'] < before['acceleration'] / 3
     assert abs(before['lag']) < 0.1
     assert after['lag'] > 0.5
     # The records that were given are as they were.
-    assert evaluate(records, PLAIN).figures == before
+    assert evaluate(records, PLAIN).metrics == before
 
 
 def test_the_shape_filter_trembles_less_and_does_not_lag():
     records = videos_of(*moving(100, 0.3), [100], name='noisy')
     calm = smoothed(records)
     assert calm.name == 'noisy + shape filter'
-    before, after = (evaluate(each, PLAIN).figures for each in (records, calm))
+    before, after = (evaluate(each, PLAIN).metrics for each in (records, calm))
     assert after['motion'] < 0.75 * before['motion']
     assert after['NME'] < before['NME']
     assert abs(after['lag']) < 0.1
@@ -72,7 +72,7 @@ def test_each_track_and_each_gap_begins_anew():
 
 
 def test_stills_are_refused():
-    with pytest.raises(UserError, match='stills only'):
+    with pytest.raises(UserError, match='still images only'):
         smoothed(stills_of(*random_faces(3)))
     with pytest.raises(UserError, match='more than 0'):
         smoothed(videos_of(*moving(4, 0), [4]), fps=0)

@@ -40,9 +40,9 @@ def inferencer(weights):
 
 
 @pytest.fixture
-def film(tmp_path):
+def video(tmp_path):
     rng = np.random.default_rng(0)
-    path = tmp_path / 'film.mp4'
+    path = tmp_path / 'video.mp4'
     writer = VideoWriter(str(path), 25)
     for _ in range(4):
         writer.write(rng.integers(0, 256, (80, 96, 3), np.uint8))

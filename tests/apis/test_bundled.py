@@ -1,4 +1,4 @@
-"""The model that comes with the package, and the package it comes with."""
+"""The bundled model, and the package it comes with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
 import model_card
 
 from rednet_mm import __main__ as command
-from rednet_mm.apis import OnnxNetwork, TorchNetwork, shipped_network
+from rednet_mm.apis import OnnxNetwork, TorchNetwork, bundled_network
 from rednet_mm.apis.bundled import exported
 from rednet_mm.utils import bundled
 from rednet_mm.utils.errors import UserError
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_weights_are_small_and_half():
-    model = bundled.shipped_model()
+    model = bundled.bundled_model()
     assert model.weights.stat().st_size < 10e6
     weights = read_safetensors(model.weights)['state_dict']
     kinds = {
@@ -53,26 +53,26 @@ def test_paths_are_printed(monkeypatch, capsys):
 def test_missing_files_are_named(monkeypatch, tmp_path):
     monkeypatch.setattr(bundled, 'PACKAGE', tmp_path / 'rednet_mm')
     with pytest.raises(UserError, match='has no configs beside it'):
-        bundled.shipped_model()
+        bundled.bundled_model()
     configs = tmp_path / 'configs'
     for name in ('_base_/default_runtime', bundled.NAME):
         path = configs / f'{name}.py'
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     with pytest.raises(UserError, match='safetensors is missing; install'):
-        bundled.shipped_model()
+        bundled.bundled_model()
 
 
 def test_network_is_made_once_and_kept(monkeypatch, tmp_path):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    made = shipped_network()
+    made = bundled_network()
     assert isinstance(made, OnnxNetwork)
-    path = exported(bundled.shipped_model())
+    path = exported(bundled.bundled_model())
     assert list((tmp_path / 'rednet_mm').iterdir()) == [path]
     time = path.stat().st_mtime_ns
-    again = shipped_network()
+    again = bundled_network()
     assert path.stat().st_mtime_ns == time
-    plain = shipped_network(keep_maps=True)
+    plain = bundled_network(keep_maps=True)
     assert isinstance(plain, TorchNetwork)
     crops = np.random.default_rng(0).integers(
         0, 255, (2, *made.input_size, 3), np.uint8
@@ -87,12 +87,12 @@ def test_network_is_made_once_and_kept(monkeypatch, tmp_path):
 def test_without_a_place_to_keep_it_pytorch_runs(monkeypatch, tmp_path):
     (tmp_path / 'file').touch()
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'file'))
-    assert isinstance(shipped_network(), TorchNetwork)
+    assert isinstance(bundled_network(), TorchNetwork)
 
 
-def test_figures_are_the_same_everywhere():
+def test_metrics_are_the_same_everywhere():
     """Card and metafile are written by one command, from one run."""
-    card = bundled.shipped_model().card.read_text()
+    card = bundled.bundled_model().card.read_text()
     rows = dict(re.findall(r'^\| (.+?) \| (\d.*) \|$', card, re.M))
     assert set(rows) == set(model_card.DATA)
     (model,) = yaml.safe_load(model_card.METAFILE.read_text())['Models']

@@ -95,11 +95,11 @@ def test_a_still_is_what_mmpose_makes_of_it(weights, inferencer, tmp_path):
     )
 
 
-def test_a_film_is_followed_from_the_boxes_given(inferencer, film, tmp_path):
+def test_a_video_is_followed_from_the_boxes_given(inferencer, video, tmp_path):
     # x1 y1 x2 y2 of two faces in the first frame.
     boxes = [[[10, 5, 50, 45], [50, 30, 80, 60]]]
     out = tmp_path / 'out'
-    results = list(inferencer(film, bboxes=boxes, out_dir=str(out)))
+    results = list(inferencer(video, bboxes=boxes, out_dir=str(out)))
     found = [each['predictions'][0] for each in results]
     assert [[face['track_id'] for face in faces] for faces in found] == [
         [0, 1]
@@ -109,7 +109,7 @@ def test_a_film_is_followed_from_the_boxes_given(inferencer, film, tmp_path):
         [50, 30, 80, 60],
     ]
     # What the tracker finds by itself.
-    with read_frames(film) as reader:
+    with read_frames(video) as reader:
         frames = [frame.image for frame in reader]
     alone = inferencer.tracker.track(
         frames, np.array([[10, 5, 40, 40], [50, 30, 30, 30]])
@@ -117,20 +117,24 @@ def test_a_film_is_followed_from_the_boxes_given(inferencer, film, tmp_path):
     for faces, likewise in zip(found, alone):
         for face, same in zip(faces, likewise):
             np.testing.assert_array_equal(face['keypoints'], same.keypoints)
-    saved = json.loads((out / 'predictions' / 'film.json').read_text())
+    saved = json.loads((out / 'predictions' / 'video.json').read_text())
     assert [frame['frame_id'] for frame in saved] == [0, 1, 2, 3]
     assert saved[3]['instances'][1]['track_id'] == 1
-    with read_frames(str(out / 'visualizations' / 'film.mp4')) as reader:
+    with read_frames(str(out / 'visualizations' / 'video.mp4')) as reader:
         assert len(list(reader)) == 4
 
 
-def test_two_films_in_turns_do_not_touch(weights, film):
+def test_two_videos_in_turns_do_not_touch(weights, video):
     first, second = (
-        REDNetInferencer(*weights, device='cpu', det_model='whole_image')(film)
+        REDNetInferencer(*weights, device='cpu', det_model='whole_image')(
+            video
+        )
         for _ in range(2)
     )
     alone = list(
-        REDNetInferencer(*weights, device='cpu', det_model='whole_image')(film)
+        REDNetInferencer(*weights, device='cpu', det_model='whole_image')(
+            video
+        )
     )
     turns = [(next(first), next(second)) for _ in range(4)]
     for (one, other), same in zip(turns, alone):
@@ -138,30 +142,30 @@ def test_two_films_in_turns_do_not_touch(weights, film):
         assert one['predictions'] == same['predictions']
 
 
-def test_pictures_are_stills_or_a_film_as_asked(inferencer):
+def test_pictures_are_stills_or_a_video_as_asked(inferencer):
     rng = np.random.default_rng(0)
     frames = [rng.integers(0, 256, (80, 96, 3), np.uint8) for _ in range(3)]
     boxes = [[[10, 5, 50, 45]]] * 3
     stills = list(inferencer(frames, bboxes=boxes))
     again = list(inferencer(frames[2:], bboxes=boxes))
     assert stills[2]['predictions'] == again[0]['predictions']
-    film = list(inferencer(frames, bboxes=boxes[:1], sequence=True))
-    assert film[0]['predictions'] == stills[0]['predictions']
+    video = list(inferencer(frames, bboxes=boxes[:1], sequence=True))
+    assert video[0]['predictions'] == stills[0]['predictions']
     # The second frame's box comes from the first frame's landmarks.
     assert (
-        film[1]['predictions'][0][0]['bbox']
+        video[1]['predictions'][0][0]['bbox']
         != (stills[1]['predictions'][0][0]['bbox'])
     )
 
 
-def test_a_film_that_is_left_early_is_whole(inferencer, film, tmp_path):
-    calls = inferencer(film, out_dir=str(tmp_path))
+def test_a_video_that_is_left_early_is_whole(inferencer, video, tmp_path):
+    calls = inferencer(video, out_dir=str(tmp_path))
     next(calls)
     next(calls)
     calls.close()
-    with read_frames(str(tmp_path / 'visualizations/film.mp4')) as reader:
+    with read_frames(str(tmp_path / 'visualizations/video.mp4')) as reader:
         assert len(list(reader)) == 2
-    saved = json.loads((tmp_path / 'predictions' / 'film.json').read_text())
+    saved = json.loads((tmp_path / 'predictions' / 'video.json').read_text())
     assert [frame['frame_id'] for frame in saved] == [0, 1]
 
 
@@ -174,7 +178,7 @@ def test_no_face_is_no_result(weights, tmp_path):
 
 def test_broken_pictures_are_named(inferencer, tmp_path):
     broken = tmp_path / 'broken.jpg'
-    broken.write_bytes(b'no picture')
+    broken.write_bytes(b'no image')
     with pytest.raises(UserError, match=r'broken\.jpg is not an image'):
         list(inferencer(str(broken)))
     with pytest.raises(FileNotFoundError, match=r'missing\.jpg does not'):

@@ -243,23 +243,23 @@ def test_two_calls_at_once_on_one_inferencer(inferencer, tmp_path):
         assert found == wanted
         path = tmp_path / f'out/predictions/{name}.json'
         assert saved_frames(path) == json.loads(json.dumps(wanted))
-        with read_frames(tmp_path / f'out/visualizations/{name}.mp4') as film:
-            shapes = [frame.image.shape[:2] for frame in film]
+        with read_frames(tmp_path / f'out/visualizations/{name}.mp4') as video:
+            shapes = [frame.image.shape[:2] for frame in video]
         assert shapes == [(80, 96), (64, 64)][number : number + 1] * len(found)
 
 
-def test_a_call_given_up_leaves_the_others_alone(inferencer, film, tmp_path):
-    given_up = inferencer(film, out_dir=str(tmp_path / 'given up'))
+def test_a_call_given_up_leaves_the_others_alone(inferencer, video, tmp_path):
+    given_up = inferencer(video, out_dir=str(tmp_path / 'given up'))
     next(given_up)
-    other = inferencer(film, out_dir=str(tmp_path / 'other'))
+    other = inferencer(video, out_dir=str(tmp_path / 'other'))
     next(other)
     del given_up
     list(other)
     for name, number in (('given up', 1), ('other', 4)):
-        path = tmp_path / name / 'predictions/film.json'
+        path = tmp_path / name / 'predictions/video.json'
         assert len(saved_frames(path)) == number
         files = sorted(each.name for each in (tmp_path / name).rglob('*.*'))
-        assert files == ['film.json', 'film.mp4']
+        assert files == ['video.json', 'video.mp4']
 
 
 def test_settings_are_those_of_the_call(inferencer):
@@ -274,7 +274,7 @@ FAILING = {
     'missing image': (dict(inputs='no.jpg'), FileNotFoundError, 'no.jpg'),
     'keyword': (dict(colour='red'), ValueError, 'colour'),
     'boxes': (dict(bboxes=[['a face']]), UserError, 'a face'),
-    'no video': (dict(inputs='film/film.mp4'), UserError, 'film.mp4'),
+    'no video': (dict(inputs='video/video.mp4'), UserError, 'video.mp4'),
     'no camera': (dict(inputs='webcam:x'), FileNotFoundError, 'webcam:x'),
     'no window': (dict(show=True), UserError, 'display'),
 }
@@ -282,15 +282,15 @@ FAILING = {
 
 @pytest.mark.parametrize('kind', FAILING)
 def test_a_failing_call_leaves_files_alone(
-    inferencer, film, tmp_path, monkeypatch, kind
+    inferencer, video, tmp_path, monkeypatch, kind
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv('DISPLAY', raising=False)
     monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
-    (tmp_path / 'film').mkdir()
-    (tmp_path / 'film/film.mp4').write_bytes(b'no video')
+    (tmp_path / 'video').mkdir()
+    (tmp_path / 'video/video.mp4').write_bytes(b'no video')
     kwargs, error, word = FAILING[kind]
-    kwargs = {'inputs': film, 'out_dir': 'out', **kwargs}
+    kwargs = {'inputs': video, 'out_dir': 'out', **kwargs}
     # On an inferencer that has not been called yet,
     fresh = REDNetInferencer.__new__(REDNetInferencer)
     fresh.__dict__.update(inferencer.__dict__)
@@ -298,7 +298,7 @@ def test_a_failing_call_leaves_files_alone(
         list(fresh(**kwargs))
     assert not (tmp_path / 'out').exists()
     # and after a good call.
-    list(inferencer(film, out_dir='out'))
+    list(inferencer(video, out_dir='out'))
     files = sorted((tmp_path / 'out').rglob('*.*'))
     before = [each.read_bytes() for each in files]
     with pytest.raises(error, match=word):
@@ -307,10 +307,10 @@ def test_a_failing_call_leaves_files_alone(
     assert [each.read_bytes() for each in files] == before
 
 
-def test_an_output_replaces_no_input(inferencer, film, tmp_path):
+def test_an_output_replaces_no_input(inferencer, video, tmp_path):
     image = tmp_path / 'still.png'
     cv2.imwrite(str(image), noise())
-    for path in (image, Path(film)):
+    for path in (image, Path(video)):
         before = path.read_bytes()
         with pytest.raises(UserError, match='is the input itself'):
             list(inferencer(path, vis_out_dir=str(tmp_path)))

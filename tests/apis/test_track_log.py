@@ -1,4 +1,4 @@
-"""What a film leaves on disk: whole at the end, usable after a kill."""
+"""What a video leaves on disk: whole at the end, usable after a kill."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def appeared(id_):
 
 def test_json_and_csv_by_hand(tmp_path):
     path, table = tmp_path / 'a.json', tmp_path / 'deep' / 'a.csv'
-    log = TrackLog(dict(source='film.mp4', fps=25.0), str(path), str(table))
+    log = TrackLog(dict(source='video.mp4', fps=25.0), str(path), str(table))
     log.add(0, 0.0, [face(0)], [appeared(0)])
     log.add(1, 0.04, [])
     log.add(2, 0.08, [face(1), face(0)], [appeared(1)])
@@ -93,7 +93,7 @@ def test_nothing_is_written_where_nothing_is_wanted(tmp_path, monkeypatch):
     assert log.totals.frames == 1
 
 
-def test_a_film_without_any_frame(tmp_path):
+def test_a_video_without_any_frame(tmp_path):
     path = tmp_path / 'a.json'
     TrackLog({}, str(path)).close(dict(how='complete'))
     data = json.loads(path.read_text())
@@ -102,7 +102,7 @@ def test_a_film_without_any_frame(tmp_path):
 
 def _write_for_ever(path):
     track_log.SAVE_EVERY, track_log.SAVE_SHARE = 0.0, 1.0
-    log = TrackLog(dict(source='film.mp4'), str(path), f'{path}.csv')
+    log = TrackLog(dict(source='video.mp4'), str(path), f'{path}.csv')
     for number in range(10**9):
         log.add(number, number / 25, [face(0), face(1, 50)])
 

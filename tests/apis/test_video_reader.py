@@ -1,4 +1,4 @@
-"""Frames of films, folders and cameras in."""
+"""Frames of videos, folders and cameras in."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def plain(level: int, size=(48, 64)) -> np.ndarray:
     return np.full((*size, 3), level, np.uint8)
 
 
-def write_film(path, frames, fps=25.0) -> str:
+def write_video(path, frames, fps=25.0) -> str:
     writer = VideoWriter(str(path), fps)
     for frame in frames:
         writer.write(frame)
@@ -27,13 +27,13 @@ def write_film(path, frames, fps=25.0) -> str:
 
 
 def noise(count: int) -> list[np.ndarray]:
-    """Frames that do not compress, so that a byte of film is a frame's."""
+    """Frames that do not compress, so that a byte of video is a frame's."""
     random = np.random.default_rng(0)
     return list(random.integers(0, 256, (count, 48, 64, 3), np.uint8))
 
 
 def test_frames_are_those_that_opencv_reads(tmp_path):
-    path = write_film(tmp_path / 'film.mp4', noise(5))
+    path = write_video(tmp_path / 'video.mp4', noise(5))
     theirs = cv2.VideoCapture(path)
     count = 0
     for image, _ in read_frames(path):
@@ -54,12 +54,12 @@ def test_frames_are_those_that_opencv_reads(tmp_path):
         ((-1, 0, 0, -1), cv2.ROTATE_180),
     ],
 )
-def test_a_film_is_turned_upright(tmp_path, matrix, turn):
+def test_a_video_is_turned_upright(tmp_path, matrix, turn):
     quarters = plain(20)
     quarters[:24, :32] = 230
     quarters[24:, :32] = 120
-    path = write_film(tmp_path / 'film.mp4', [quarters])
-    data = bytearray((tmp_path / 'film.mp4').read_bytes())
+    path = write_video(tmp_path / 'video.mp4', [quarters])
+    data = bytearray((tmp_path / 'video.mp4').read_bytes())
     # The matrix begins 40 bytes behind the name of the box: version, five
     # numbers, 8 reserved bytes, four half numbers; 16.16 fixed point.
     begin = data.index(b'tkhd') + 4 + 40
@@ -67,17 +67,17 @@ def test_a_film_is_turned_upright(tmp_path, matrix, turn):
     data[begin : begin + 36] = struct.pack(
         '>9i', a, b, 0, c, d, 0, 0, 0, 1 << 30
     )
-    (tmp_path / 'film.mp4').write_bytes(data)
+    (tmp_path / 'video.mp4').write_bytes(data)
     ((image, _),) = read_frames(path)
     np.testing.assert_allclose(
         image.astype(float), cv2.rotate(quarters, turn), atol=8
     )
 
 
-def test_a_film_that_is_cut_off(tmp_path):
-    path = write_film(tmp_path / 'film.mp4', noise(40))
-    data = (tmp_path / 'film.mp4').read_bytes()
-    (tmp_path / 'film.mp4').write_bytes(data[: len(data) // 2])
+def test_a_video_that_is_cut_off(tmp_path):
+    path = write_video(tmp_path / 'video.mp4', noise(40))
+    data = (tmp_path / 'video.mp4').read_bytes()
+    (tmp_path / 'video.mp4').write_bytes(data[: len(data) // 2])
     frames = read_frames(path)
     assert frames.fault is None
     seen = list(frames)
@@ -88,9 +88,9 @@ def test_a_film_that_is_cut_off(tmp_path):
     assert 'breaks off' in frames.fault or 'is damaged' in frames.fault
 
 
-def test_a_film_that_ends_between_two_frames(tmp_path):
-    path = write_film(tmp_path / 'film.avi', noise(40))
-    data = (tmp_path / 'film.avi').read_bytes()
+def test_a_video_that_ends_between_two_frames(tmp_path):
+    path = write_video(tmp_path / 'video.avi', noise(40))
+    data = (tmp_path / 'video.avi').read_bytes()
     # Behind movi, 00dc names the data of one frame.
     begin = data.index(b'movi')
     places = [
@@ -98,7 +98,7 @@ def test_a_film_that_ends_between_two_frames(tmp_path):
         for place in range(begin, len(data))
         if data.startswith(b'00dc', place)
     ]
-    (tmp_path / 'film.avi').write_bytes(data[: places[10]])
+    (tmp_path / 'video.avi').write_bytes(data[: places[10]])
     frames = read_frames(path)
     assert len(list(frames)) == 10
     assert frames.fault == (
@@ -106,13 +106,13 @@ def test_a_film_that_ends_between_two_frames(tmp_path):
     )
 
 
-def test_a_film_with_a_hole(tmp_path):
-    path = write_film(tmp_path / 'film.mp4', noise(40))
-    data = bytearray((tmp_path / 'film.mp4').read_bytes())
+def test_a_video_with_a_hole(tmp_path):
+    path = write_video(tmp_path / 'video.mp4', noise(40))
+    data = bytearray((tmp_path / 'video.mp4').read_bytes())
     middle = len(data) // 2
     length = len(data) // 10
     data[middle : middle + length] = bytes(length)
-    (tmp_path / 'film.mp4').write_bytes(data)
+    (tmp_path / 'video.mp4').write_bytes(data)
     frames = read_frames(path)
     times = [frame.time for frame in frames]
     # At most six frames' worth of bytes are missing, the rest has kept its
@@ -122,27 +122,27 @@ def test_a_film_with_a_hole(tmp_path):
     assert frames.fault.startswith(f'{path} is damaged at ')
 
 
-def test_a_whole_film_has_no_fault(tmp_path):
-    for name in ('film.mp4', 'film.avi'):
-        path = write_film(tmp_path / name, noise(30), fps=30000 / 1001)
+def test_a_whole_video_has_no_fault(tmp_path):
+    for name in ('video.mp4', 'video.avi'):
+        path = write_video(tmp_path / name, noise(30), fps=30000 / 1001)
         frames = read_frames(path)
         assert len(list(frames)) == 30
         assert frames.fault is None
 
 
-def test_real_films(shared):
+def test_real_videos(shared):
     """Every container in the folder is read to its end and in order."""
-    films = [each for each in (shared / 'videos').iterdir() if each.suffix]
-    films = [each for each in films if each.suffix != '.md']
-    assert {each.suffix for each in films} == {'.avi', '.mov', '.mp4', '.wmv'}
-    for film in films:
-        with read_frames(str(film)) as frames:
+    videos = [each for each in (shared / 'videos').iterdir() if each.suffix]
+    videos = [each for each in videos if each.suffix != '.md']
+    assert {each.suffix for each in videos} == {'.avi', '.mov', '.mp4', '.wmv'}
+    for video in videos:
+        with read_frames(str(video)) as frames:
             times = [frame.time for _, frame in zip(range(40), frames)]
         assert len(times) == 40
         assert (np.diff(times) > 0).all()
-    # Frames of a film of variable rate keep their own times.
-    (film,) = (each for each in films if each.suffix == '.wmv')
-    with read_frames(str(film)) as frames:
+    # Frames of a video of variable rate keep their own times.
+    (video,) = (each for each in videos if each.suffix == '.wmv')
+    with read_frames(str(video)) as frames:
         first = [round(frame.time, 3) for _, frame in zip(range(4), frames)]
     assert first == [0.072, 0.136, 0.201, 0.265]
 
@@ -173,12 +173,12 @@ def test_folder_without_images(tmp_path):
     assert str(caught.value).startswith(f'{tmp_path} has no images; ')
 
 
-def test_not_a_film(tmp_path):
-    path = tmp_path / 'film.mp4'
-    path.write_bytes(b'not a film')
+def test_not_a_video(tmp_path):
+    path = tmp_path / 'video.mp4'
+    path.write_bytes(b'not a video')
     with pytest.raises(ValueError) as caught:
         read_frames(str(path))
-    assert str(caught.value).startswith(f'{path} is not a film')
+    assert str(caught.value).startswith(f'{path} is not a video')
 
 
 def test_folder_with_a_broken_image(tmp_path):
@@ -238,27 +238,27 @@ def test_camera_that_is_not_there(monkeypatch):
 @pytest.mark.parametrize(
     'content',
     [
-        '#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{film}\n'
+        '#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{video}\n'
         '#EXT-X-ENDLIST\n',
-        'ffconcat version 1.0\nfile film.mp4\n',
+        'ffconcat version 1.0\nfile video.mp4\n',
     ],
 )
-def test_list_of_films_is_no_film(tmp_path, content, suffix):
+def test_list_of_videos_is_no_video(tmp_path, content, suffix):
     # FFmpeg would open what it names, wherever that is.
-    film = tmp_path / 'film.mp4'
-    write_film(film, [plain(9)])
+    video = tmp_path / 'video.mp4'
+    write_video(video, [plain(9)])
     path = tmp_path / f'list{suffix}'
-    path.write_text(content.format(film=film))
-    with pytest.raises(UserError, match='is not a film that can be read'):
+    path.write_text(content.format(video=video))
+    with pytest.raises(UserError, match='is not a video that can be read'):
         read_frames(str(path))
 
 
 def test_frame_of_more_pixels_than_are_read(tmp_path, monkeypatch):
-    film = tmp_path / 'film.mp4'
-    write_film(film, [plain(9)])
+    video = tmp_path / 'video.mp4'
+    write_video(video, [plain(9)])
     monkeypatch.setattr('rednet_mm.apis.video_reader.MOST_PIXELS', 100)
-    with pytest.raises(UserError, match='is not a film that can be read'):
-        read_frames(str(film))
+    with pytest.raises(UserError, match='is not a video that can be read'):
+        read_frames(str(video))
 
 
 def test_picture_of_more_pixels_than_opencv_decodes(tmp_path):
@@ -272,13 +272,13 @@ def test_picture_of_more_pixels_than_opencv_decodes(tmp_path):
         next(iter(read_frames(str(tmp_path))))
 
 
-def test_film_of_a_codec_that_nobody_knows(tmp_path):
-    path = tmp_path / 'film.avi'
+def test_video_of_a_codec_that_nobody_knows(tmp_path):
+    path = tmp_path / 'video.avi'
     writer = cv2.VideoWriter(
         str(path), cv2.VideoWriter_fourcc(*'MJPG'), 25, (64, 48)
     )
     writer.write(plain(9))
     writer.release()
     path.write_bytes(path.read_bytes().replace(b'MJPG', b'\1\2\3\4'))
-    with pytest.raises(UserError, match='is not a film that can be read'):
+    with pytest.raises(UserError, match='is not a video that can be read'):
         read_frames(str(path))

@@ -1,4 +1,4 @@
-"""Films out, however the writing ends."""
+"""Videos out, however the writing ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 from builders import FORKSERVER
-from test_video_reader import plain, write_film
+from test_video_reader import plain, write_video
 
 from rednet_mm.apis import VideoWriter, read_frames
 from rednet_mm.utils.cli import stop_on_sigterm
@@ -19,10 +19,10 @@ from rednet_mm.utils.errors import UserError
 LEVELS = [20, 90, 160, 230]
 
 
-@pytest.mark.parametrize('name', ['film.mp4', 'new/folder/film.avi'])
-def test_film_there_and_back(tmp_path, name):
+@pytest.mark.parametrize('name', ['video.mp4', 'new/folder/video.avi'])
+def test_video_there_and_back(tmp_path, name):
     path = tmp_path / name
-    write_film(path, map(plain, LEVELS), fps=12.5)
+    write_video(path, map(plain, LEVELS), fps=12.5)
     assert [each.name for each in path.parent.iterdir()] == [path.name]
     frames = read_frames(str(path))
     assert frames.count == 4
@@ -37,11 +37,11 @@ def test_film_there_and_back(tmp_path, name):
 
 
 def test_a_browser_can_play_it(tmp_path):
-    path = write_film(tmp_path / 'film.mp4', map(plain, LEVELS))
-    with av.open(path) as film:
-        context = film.streams.video[0].codec_context
+    path = write_video(tmp_path / 'video.mp4', map(plain, LEVELS))
+    with av.open(path) as video:
+        context = video.streams.video[0].codec_context
         assert (context.name, context.pix_fmt) == ('h264', 'yuv420p')
-    data = (tmp_path / 'film.mp4').read_bytes()
+    data = (tmp_path / 'video.mp4').read_bytes()
     # The index stands before the data, and there are no fragments left.
     assert data.index(b'moov') < data.index(b'mdat')
     assert b'moof' not in data
@@ -50,29 +50,29 @@ def test_a_browser_can_play_it(tmp_path):
 def test_times_are_kept(tmp_path):
     """A late first frame, unequal steps; to half a tick of 1/90000 s."""
     times = [0.072, 0.1, 0.5, 0.51, 2.0]
-    writer = VideoWriter(str(tmp_path / 'film.mp4'), 15)
+    writer = VideoWriter(str(tmp_path / 'video.mp4'), 15)
     for moment in times:
         writer.write(plain(90), moment)
     writer.close()
-    read = [frame.time for frame in read_frames(str(tmp_path / 'film.mp4'))]
+    read = [frame.time for frame in read_frames(str(tmp_path / 'video.mp4'))]
     np.testing.assert_allclose(read, times, atol=0.51 / 90000)
 
 
 def test_times_that_do_not_grow_are_put_in_order(tmp_path):
-    writer = VideoWriter(str(tmp_path / 'film.mp4'), 25)
+    writer = VideoWriter(str(tmp_path / 'video.mp4'), 25)
     for moment in [0.5, 0.5, 0.4]:
         writer.write(plain(90), moment)
     writer.close()
-    read = [frame.time for frame in read_frames(str(tmp_path / 'film.mp4'))]
+    read = [frame.time for frame in read_frames(str(tmp_path / 'video.mp4'))]
     assert len(read) == 3
     assert (np.diff(read) > 0).all()
 
 
-@pytest.mark.parametrize('name', ['film.mp4', 'film.avi'])
+@pytest.mark.parametrize('name', ['video.mp4', 'video.avi'])
 def test_odd_sizes_grow_by_a_pixel(tmp_path, name):
     image = plain(90, size=(47, 63))
     image[:, -1] = 200
-    path = write_film(tmp_path / name, [image])
+    path = write_video(tmp_path / name, [image])
     ((read, _),) = read_frames(path)
     assert read.shape == (48, 64, 3)
     assert abs(int(read[10, 20, 0]) - 90) < 6
@@ -80,12 +80,12 @@ def test_odd_sizes_grow_by_a_pixel(tmp_path, name):
     assert abs(int(read[10, 63, 0]) - 200) < 12
 
 
-def test_film_appears_only_when_closed(tmp_path):
-    path = tmp_path / 'film.mp4'
-    path.write_bytes(b'an older film')
+def test_video_appears_only_when_closed(tmp_path):
+    path = tmp_path / 'video.mp4'
+    path.write_bytes(b'an older video')
     writer = VideoWriter(str(path), 25)
     writer.write(plain(50))
-    assert path.read_bytes() == b'an older film'
+    assert path.read_bytes() == b'an older video'
     writer.close()
     assert len(list(read_frames(str(path)))) == 1
     assert list(tmp_path.iterdir()) == [path]
@@ -127,11 +127,11 @@ def _stopped(path: str, kill: int) -> int:
 
 
 def test_killed_the_part_can_be_played(tmp_path):
-    code = _stopped(str(tmp_path / 'film.mp4'), signal.SIGKILL)
+    code = _stopped(str(tmp_path / 'video.mp4'), signal.SIGKILL)
     assert code == -signal.SIGKILL
-    assert [each.name for each in tmp_path.iterdir()] == ['film.part.mp4']
+    assert [each.name for each in tmp_path.iterdir()] == ['video.part.mp4']
     times = [
-        frame.time for frame in read_frames(str(tmp_path / 'film.part.mp4'))
+        frame.time for frame in read_frames(str(tmp_path / 'video.part.mp4'))
     ]
     # 30 frames were written, and a fragment is ten.
     assert len(times) >= 20
@@ -139,19 +139,19 @@ def test_killed_the_part_can_be_played(tmp_path):
 
 
 @pytest.mark.parametrize('kill', [signal.SIGTERM, signal.SIGINT])
-def test_stopped_the_film_is_whole(tmp_path, kill):
-    _stopped(str(tmp_path / 'film.mp4'), kill)
-    assert [each.name for each in tmp_path.iterdir()] == ['film.mp4']
-    assert len(list(read_frames(str(tmp_path / 'film.mp4')))) == 30
+def test_stopped_the_video_is_whole(tmp_path, kill):
+    _stopped(str(tmp_path / 'video.mp4'), kill)
+    assert [each.name for each in tmp_path.iterdir()] == ['video.mp4']
+    assert len(list(read_frames(str(tmp_path / 'video.mp4')))) == 30
 
 
 def test_no_frame_no_file(tmp_path):
-    VideoWriter(str(tmp_path / 'film.avi'), 25).close()
+    VideoWriter(str(tmp_path / 'video.avi'), 25).close()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_frame_of_another_size_is_scaled(tmp_path):
-    path = tmp_path / 'film.avi'
+    path = tmp_path / 'video.avi'
     writer = VideoWriter(str(path), 25)
     writer.write(plain(50))
     writer.write(plain(90, size=(96, 66)))
@@ -175,7 +175,7 @@ def test_two_writers_do_not_spoil_one_video(tmp_path):
     assert abs(float(image.mean()) - 90) < 3
 
 
-def test_film_of_no_known_kind(tmp_path):
+def test_video_of_no_known_kind(tmp_path):
     writer = VideoWriter(str(tmp_path / 'film.xyz'), 25)
     with pytest.raises(ValueError, match=r'name a \.mp4 or \.avi file'):
         writer.write(plain(50))

@@ -327,7 +327,7 @@ def test_looking_only_about_the_maximum_finds_the_same_place(
     maps = maps + noise * torch.randn(maps.shape, generator=generator)
     found, scores = codec.decode_maps(maps, 'reg')
     # So far that every square is the whole map.
-    monkeypatch.setattr(response_map, 'REACH', 100)
+    monkeypatch.setattr(response_map, 'WINDOW_SIGMAS', 100)
     everywhere, same = codec.decode_maps(maps, 'reg')
     np.testing.assert_array_equal(scores, same)
     np.testing.assert_allclose(found, everywhere, atol=1e-3)

@@ -39,7 +39,7 @@ def test_config(path):
     assert cfg.data_mode == 'topdown'
     # A run that is killed and resumed ends as one that is not.
     assert cfg.default_hooks.epoch_seed.type == 'EpochSeedHook'
-    assert cfg.default_hooks.checkpoint.type == 'WholeCheckpointHook'
+    assert cfg.default_hooks.checkpoint.type == 'AtomicCheckpointHook'
     assert not cfg.train_dataloader.get('persistent_workers')
     assert cfg.randomness.seed is not None
     num_keypoints = cfg.model.head.get('num_keypoints', 68)

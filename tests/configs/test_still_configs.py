@@ -1,4 +1,6 @@
-"""Stills as a plain MMPose model: MMPose's data sets, metric, flip test."""
+"""Still images as a plain MMPose model: MMPose's data sets, metric, flip
+test.
+"""
 
 from __future__ import annotations
 

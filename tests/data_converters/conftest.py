@@ -29,7 +29,7 @@ WIDTH, HEIGHT = 64, 48
 
 
 def marks(shift: float = 0.0) -> np.ndarray:
-    """68 marks on an ellipse, box from (12, 6) to (52, 42) plus shift."""
+    """68 keypoints on an ellipse, box from (12, 6) to (52, 42) plus shift."""
     angle = np.arange(68) * (2 * np.pi / 68)
     x, y = 32 + 20 * np.cos(angle), 24 + 18 * np.sin(angle)
     return np.stack([x, y], axis=1) + shift
@@ -44,12 +44,12 @@ def write_marks(path: Path, points: np.ndarray, base: int = 1) -> None:
 
 
 def gray(level: int) -> np.ndarray:
-    """A flat BGR picture of one gray level."""
+    """A flat BGR image of one gray level."""
     return np.full((HEIGHT, WIDTH, 3), level, np.uint8)
 
 
 def write_image(path: Path, level: int = 128) -> None:
-    """Write a flat picture."""
+    """Write a flat image."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Encoded by hand: imwrite knows no suffix .JPG on every platform.
     _, data = cv2.imencode(path.suffix.lower(), gray(level))
@@ -89,7 +89,7 @@ class Tree:
             self.annotate(name, stem, marks(i))
 
     def still(self, name: str, shift: float = 0.0):
-        """An image and its marks; name is relative to the source."""
+        """An image and its keypoints; name is relative to the source."""
         write_image(self.src / name)
         write_marks((self.src / name).with_suffix('.pts'), marks(shift))
 
@@ -119,7 +119,7 @@ def tree(tmp_path):
 
 @pytest.fixture
 def face():
-    """The function that makes 68 marks with a shift."""
+    """The function that makes 68 keypoints with a shift."""
     return marks
 
 
@@ -157,7 +157,7 @@ def vw(tree):
 
 @pytest.fixture
 def clips(tree):
-    """Folders of frames and marks of the videos one and two."""
+    """Folders of frames and keypoints of the videos one and two."""
     fill_video(tree.src / 'one')
     fill_video(tree.src / 'two')
     return tree
@@ -165,7 +165,7 @@ def clips(tree):
 
 @pytest.fixture
 def stills(tree):
-    """Two faces of one photo in afw, one face in lfpw, one beside them."""
+    """Two faces of one image in afw, one face in lfpw, one beside them."""
     tree.still('afw/7_1.jpg')
     tree.still('afw/7_2.jpg', shift=1)
     tree.still('lfpw/image_0001.PNG', shift=2)
@@ -175,12 +175,12 @@ def stills(tree):
 
 @pytest.fixture
 def aflw(tree):
-    """Two photos for training, one with two faces, and one for testing."""
+    """Two images for training, one with two faces, and one for testing."""
     source = Aflw(tree)
     for name in (AFLW_TRAIN_2, AFLW_TRAIN, AFLW_TEST):
         source.photo(name)
     source.face(40, AFLW_TRAIN)
-    # A profile without the right half, 10 marks; no rectangle.
+    # A profile without the right half, 10 keypoints; no rectangle.
     profile = [*range(1, 4), *range(7, 10), 13, 14, 15, 18]
     source.face(39, AFLW_TRAIN, profile, shift=0.5, yaw=-1.0, rect=False)
     source.face(41, AFLW_TRAIN_2, yaw=None)
@@ -190,7 +190,7 @@ def aflw(tree):
 
 @pytest.fixture
 def lfw(tree):
-    """Two images of one person and one of another, without marks."""
+    """Two images of one person and one of another, without keypoints."""
     for name in LFW_NAMES:
         write_picture(tree.src / name)
     return tree
@@ -198,7 +198,7 @@ def lfw(tree):
 
 @pytest.fixture
 def helen(tree):
-    """Two images for training, one for testing, and their marks."""
+    """Two images for training, one for testing, and their keypoints."""
     names = {'train_1': '10_1', 'train_2': '9_2', 'test': '30_1'}
     annotation = tree.src / 'annotation'
     for i, (folder, stem) in enumerate(names.items()):

@@ -11,14 +11,14 @@ import numpy as np
 from data_converters.convert_frames import SEVEN_OF_FGNET
 from data_converters.schema import SEVEN_OF_68
 
-# Eye corners, nose, mouth corners of one face; a picture is 64 x 48.
+# Eye corners, nose, mouth corners of one face; an image is 64 x 48.
 SEVEN = np.array(
     [[20, 15], [26, 16], [36, 16], [42, 15], [31, 24], [24, 32], [38, 32.5]]
 )
 
 
 def write_picture(path, size=(64, 48)) -> None:
-    """A gray picture of this width and height."""
+    """A gray image of this width and height."""
     path.parent.mkdir(parents=True, exist_ok=True)
     width, height = size
     cv2.imwrite(str(path), np.full((height, width, 3), 90, np.uint8))
@@ -30,7 +30,7 @@ PLACES_OF_SEVEN = {'ibug': SEVEN_OF_68, 'fgnet': SEVEN_OF_FGNET}
 
 
 def face68(order: str, shift: float = 0) -> np.ndarray:
-    """A face of 68 marks, the others at (10, 40) and (50, 40)."""
+    """A face of 68 keypoints, the others at (10, 40) and (50, 40)."""
     x = np.where(np.arange(68) % 2, 50.0, 10.0)
     points = np.stack([x, np.full(68, 40)], axis=1)
     points[list(PLACES_OF_SEVEN[order])] = SEVEN
@@ -38,7 +38,7 @@ def face68(order: str, shift: float = 0) -> np.ndarray:
 
 
 def write_frame(folder, stem: str, points: np.ndarray, suffix='.jpg', base=0):
-    """A frame and its marks."""
+    """A frame and its keypoints."""
     write_picture(folder / f'{stem}{suffix}')
     rows = [f'{x} {y}' for x, y in points + base]
     (folder / f'{stem}.pts').write_text('\n'.join(rows))
@@ -55,7 +55,7 @@ def fill_video(folder, frames=2, order='ibug'):
 
 
 def helen_marks(shift: float = 0) -> np.ndarray:
-    """194 marks from corner to corner of the box (10, 5) to (50, 45)."""
+    """194 keypoints from corner to corner of the box (10, 5) to (50, 45)."""
     line = np.linspace(0, 40, 194)
     return np.stack([line + 10, line + 5], axis=1).round(2) + shift
 

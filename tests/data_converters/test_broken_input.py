@@ -1,4 +1,4 @@
-"""Broken input: one sentence each, that names the file and the cure."""
+"""Broken input: one sentence each, that names the file and the fix."""
 
 from __future__ import annotations
 
@@ -95,17 +95,17 @@ def split(t, old: str = '', new: str = '') -> tuple:
 
 
 def rows(t, content: str | bytes, *more: str) -> tuple:
-    """A list of marks for LFW."""
+    """A list of keypoints for LFW."""
     return listed(t, '--marks', content, *more)
 
 
 def annotate(t, number: int, name: str, points: np.ndarray) -> None:
-    """Write or replace a file of marks of Helen."""
+    """Write or replace a file of keypoints of Helen."""
     annotate_helen(t.src / 'annotation', number, name, points)
 
 
 def without_folders(t) -> tuple:
-    """Only the photos that lie in no folder of 300-W."""
+    """Only the images that lie in no folder of 300-W."""
     for folder in ('afw', 'lfpw'):
         shutil.rmtree(t.src / folder)
     return ('--lists',)
@@ -120,13 +120,13 @@ def without_frames(t) -> tuple:
 
 
 def cut_with_list(t) -> tuple:
-    """A photo that is cut short and that the list names."""
+    """An image that is cut short and that the list names."""
     cut(t, LFW_ANN_1)
     return rows(t, LFW_GOOD)
 
 
 def with_list(t) -> tuple:
-    """An unreadable photo that the list names."""
+    """An unreadable image that the list names."""
     write(t, LFW_ANN_1, b'no image')
     return rows(t, LFW_GOOD)
 
@@ -153,7 +153,7 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
         ),
         'no annot': (
             lambda t: shutil.rmtree(t.src / '001/annot'),
-            'SRC/001: has no folder annot; add its marks or remove it',
+            'SRC/001: has no folder annot; add its keypoints or remove it',
         ),
         'empty annot': (
             lambda t: [p.unlink() for p in (t.src / '001/annot').iterdir()],
@@ -169,9 +169,9 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
             'SRC/002/annot/000002.pts: has 66 points where 68 are expected; '
             'repair or remove it',
         ),
-        'marks in one point': (
+        'keypoints in one point': (
             lambda t: t.annotate('002', '000002', np.ones((68, 2))),
-            'SRC/002/annot/000002.pts: the box around the marks is empty; '
+            'SRC/002/annot/000002.pts: the box around the keypoints is empty; '
             'repair or remove it',
         ),
         'frame marked twice': (
@@ -194,38 +194,38 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
         ),
         'video too short': (
             lambda t: t.annotate('001', '000005', np.eye(68)[:, :2]),
-            'SRC/001/vid.avi: has 3 frames where the marks need 5; get the '
-            'video again or remove the marks beyond its end',
+            'SRC/001/vid.avi: has 3 frames where the keypoints need 5; get '
+            'the video again or remove the keypoints beyond its end',
         ),
         'video too short to stay whole': (
             lambda t: [t.annotate('001', '000005', np.eye(68)[:, :2])] and AVI,
-            'SRC/001/vid.avi: has 3 frames where the marks need 5; get the '
-            'video again or remove the marks beyond its end',
+            'SRC/001/vid.avi: has 3 frames where the keypoints need 5; get '
+            'the video again or remove the keypoints beyond its end',
         ),
         'video without frames': (
             without_frames,
-            'SRC/001/vid.avi: has 0 frames where the marks need 3; get the '
-            'video again or remove the marks beyond its end',
+            'SRC/001/vid.avi: has 0 frames where the keypoints need 3; get '
+            'the video again or remove the keypoints beyond its end',
         ),
-        'marks without image': (
+        'keypoints without image': (
             lambda t: (t.src / '002/imgs/000001.jpg').unlink(),
             'SRC/002/annot/000001.pts: has no image in SRC/002/imgs; add the '
-            'image or remove the marks',
+            'image or remove the keypoints',
         ),
         'image cut short': (
             lambda t: cut(t, '002/imgs/000001.jpg'),
             'SRC/002/imgs/000001.jpg: is not a readable image; '
-            'replace it or remove it together with its marks',
+            'replace it or remove it together with its keypoints',
         ),
         'image unreadable': (
             lambda t: write(t, '002/imgs/000001.jpg', b'no image'),
             'SRC/002/imgs/000001.jpg: is not a readable image; replace it or '
-            'remove it together with its marks',
+            'remove it together with its keypoints',
         ),
         'image twice': (
             lambda t: write(t, '002/imgs/000001.png', b'any'),
             'SRC/002/imgs/000001.png: stands beside 000001.jpg for the same '
-            'marks; remove one of the two',
+            'keypoints; remove one of the two',
         ),
         'list is missing': (
             lambda t: ('--subjects', t.src / 'none.csv'),
@@ -294,7 +294,7 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
         'list: image out of the source': (
             lambda t: split(t, 'single.jpeg', '../single.jpeg'),
             'TOP/list.csv: names ../single.jpeg, which is not in SRC or has '
-            'no marks; add the file or remove the row',
+            'no keypoints; add the file or remove the row',
         ),
         'source is missing': (
             lambda t: shutil.rmtree(t.src),
@@ -305,30 +305,30 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
             'SRC: holds no images with .pts files; name the folder that holds '
             'them or their folders',
         ),
-        'marks without image': (
+        'keypoints without image': (
             lambda t: (t.src / 'afw/7_2.jpg').unlink(),
             'SRC/afw/7_2.pts: has no image beside it; add the image or remove '
-            'the marks',
+            'the keypoints',
         ),
-        'marks: too few points': (
+        'keypoints: too few points': (
             lambda t: write(t, 'afw/7_2.pts', b'1 2\n3 4\n'),
             'SRC/afw/7_2.pts: has 2 points where 68 are expected; repair or '
             'remove it',
         ),
-        'marks: empty file': (
+        'keypoints: empty file': (
             lambda t: write(t, 'afw/7_2.pts', b''),
             'SRC/afw/7_2.pts: is empty; repair or remove it',
         ),
-        'marks: NaN': (
+        'keypoints: NaN': (
             lambda t: write(t, 'afw/7_2.pts', b'1 nan\n' * 68),
             "SRC/afw/7_2.pts: '1 nan' is not finite; repair or remove it",
         ),
-        'marks: words': (
+        'keypoints: words': (
             lambda t: write(t, 'afw/7_2.pts', b'one two\n' * 68),
             "SRC/afw/7_2.pts: 'one two' is not a pair of numbers; repair or "
             'remove it',
         ),
-        'marks: a picture': (
+        'keypoints: an image': (
             lambda t: write(t, 'afw/7_2.pts', b'\xff\xd8\xff'),
             "SRC/afw/7_2.pts: '���' is not a pair of numbers; repair or "
             'remove it',
@@ -336,17 +336,17 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
         'image cut short': (
             lambda t: cut(t, 'afw/7_2.jpg'),
             'SRC/afw/7_2.jpg: is not a readable image; '
-            'replace it or remove it together with its marks',
+            'replace it or remove it together with its keypoints',
         ),
         'image unreadable': (
             lambda t: write(t, 'afw/7_2.jpg', b'no image'),
             'SRC/afw/7_2.jpg: is not a readable image; replace it or remove '
-            'it together with its marks',
+            'it together with its keypoints',
         ),
         'image cut off': (
             lambda t: write(t, 'afw/7_2.jpg', half(t, 'afw/7_2.jpg')),
             'SRC/afw/7_2.jpg: is not a readable image; replace it or remove '
-            'it together with its marks',
+            'it together with its keypoints',
         ),
         'not the folders of 300-W': (
             without_folders,
@@ -367,12 +367,12 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
         'list: unknown image': (
             lambda t: split(t, 'single.jpeg', 'afw/8.jpg'),
             'TOP/list.csv: names afw/8.jpg, which is not in SRC or has no '
-            'marks; add the file or remove the row',
+            'keypoints; add the file or remove the row',
         ),
         'list: image not listed': (
             lambda t: split(t, 'single.jpeg,val\n', ''),
             'TOP/list.csv: has no row for single.jpeg of SRC; add a row or '
-            'remove the image and its marks',
+            'remove the image and its keypoints',
         ),
         'list: no column': (
             lambda t: split(t, 'file', 'name'),
@@ -388,12 +388,12 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
         'no database': (
             lambda t: t.database.unlink(),
             'SRC: holds no file aflw.sqlite; name a folder with one, the '
-            'database of aflw-db, and with the photos',
+            'database of aflw-db, and with the images',
         ),
         'two databases': (
             lambda t: shutil.copy(t.database, t.src),
             'SRC: holds 2 files aflw.sqlite; name a folder with one, the '
-            'database of aflw-db, and with the photos',
+            'database of aflw-db, and with the images',
         ),
         'database: a page of a website': (
             lambda t: t.database.write_bytes(b'<html></html>' * 99),
@@ -460,20 +460,20 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
             "SRC/aflw/data/aflw.sqlite: filepath '../a.jpg' in FaceImages is "
             'no path like 3/image00035.jpg; correct it',
         ),
-        'no folder of photos': (
+        'no folder of images': (
             lambda t: shutil.rmtree(t.data / 'flickr'),
-            'SRC: holds none of the photos of aflw.sqlite, such as '
+            'SRC: holds none of the images of aflw.sqlite, such as '
             'flickr/3/image00001.jpg; unpack aflw-images-0, -2 and -3 there',
         ),
-        'too many photos missing': (
+        'too many images missing': (
             lambda t: (t.data / 'flickr/3' / AFLW_TRAIN).unlink(),
-            'SRC: 2 of 4 faces are left out because each has no photo, for '
+            'SRC: 2 of 4 faces are left out because each has no image, for '
             'example 3/image00002.jpg; unpack aflw-images-0, -2 and -3 again, '
             'or allow more than 5 % with --max-missing',
         ),
-        'photos scaled': (
+        'images scaled': (
             lambda t: t.run('UPDATE FaceImages SET width = 128, height = 96'),
-            'SRC: 4 of 4 faces are left out because each has a photo of '
+            'SRC: 4 of 4 faces are left out because each has an image of '
             'another size, for example 3/image00001.jpg; unpack '
             'aflw-images-0, -2 and -3 again, or allow more than 5 % with '
             '--max-missing',
@@ -481,17 +481,17 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
         'image cut short': (
             lambda t: cut(t, f'{PHOTOS}/{AFLW_TRAIN}'),
             'SRC/aflw/data/flickr/3/image00002.jpg: is not a readable image; '
-            'replace it or remove it together with its marks',
+            'replace it or remove it together with its keypoints',
         ),
-        'photo unreadable': (
+        'image unreadable': (
             lambda t: write(t, f'{PHOTOS}/{AFLW_TRAIN}', b'no image'),
             'SRC/aflw/data/flickr/3/image00002.jpg: is not a readable image; '
-            'replace it or remove it together with its marks',
+            'replace it or remove it together with its keypoints',
         ),
         'nothing left': (
             lambda t: t.run('DELETE FROM FeatureCoords'),
             'SRC/aflw/data/aflw.sqlite: no face is left of 4; lower '
-            '--min-points or complete the photos',
+            '--min-points or complete the images',
         ),
     },
     'helen194': {
@@ -504,7 +504,7 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
             'SRC/annotation: no such folder; name the folder of 1.txt ... '
             'with --marks',
         ),
-        'no files of marks': (
+        'no files of keypoints': (
             lambda t: [p.rename(f'{p}.old') for p in t.src.rglob('*.txt')],
             'SRC/annotation: holds no files 1.txt ...; name the folder that '
             'holds them with --marks',
@@ -527,44 +527,44 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
         'image cut short': (
             lambda t: cut(t, 'test/30_1.jpg'),
             'SRC/test/30_1.jpg: is not a readable image; '
-            'replace it or remove it together with its marks',
+            'replace it or remove it together with its keypoints',
         ),
         'image unreadable': (
             lambda t: write(t, 'test/30_1.jpg', b'no image'),
             'SRC/test/30_1.jpg: is not a readable image; replace it or remove '
-            'it together with its marks',
+            'it together with its keypoints',
         ),
-        'marks: image out of the folder': (
+        'keypoints: image out of the folder': (
             lambda t: annotate(t, 3, '../30_1', helen_marks()),
             'SRC/annotation/3.txt: names ../30_1, which leads out of the '
             'folders of images; correct its first line',
         ),
-        'marks: same image': (
+        'keypoints: same image': (
             lambda t: annotate(t, 7, '30_1.jpg', helen_marks()),
             'SRC/annotation/7.txt: marks the same image as 3.txt; remove one '
             'of the two',
         ),
-        'marks: too few points': (
+        'keypoints: too few points': (
             lambda t: annotate(t, 2, '9_2', helen_marks()[:193]),
             'SRC/annotation/2.txt: has 193 points where 194 are expected; '
             'repair or remove it',
         ),
-        'marks: words': (
+        'keypoints: words': (
             lambda t: write(t, 'annotation/2.txt', b'9_2\n1 , x'),
             "SRC/annotation/2.txt: '1   x' is not a pair of numbers; repair "
             'or remove it',
         ),
-        'marks: infinite': (
+        'keypoints: infinite': (
             lambda t: write(t, 'annotation/2.txt', b'9_2\n1 , inf'),
             "SRC/annotation/2.txt: '1   inf' is not finite; repair or remove "
             'it',
         ),
-        'marks: in one point': (
+        'keypoints: in one point': (
             lambda t: annotate(t, 2, '9_2', helen_marks() * 0),
-            'SRC/annotation/2.txt: the box around the marks is empty; repair '
-            'or remove it',
+            'SRC/annotation/2.txt: the box around the keypoints is empty; '
+            'repair or remove it',
         ),
-        'marks: empty file': (
+        'keypoints: empty file': (
             lambda t: write(t, 'annotation/2.txt', b'\n'),
             'SRC/annotation/2.txt: is empty; repair or remove it',
         ),
@@ -579,19 +579,19 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
             "SRC: holds no images; name the folder that holds the people's "
             'folders',
         ),
-        'no marks': (
+        'no keypoints': (
             lambda t: None,
-            'SRC: holds no .pts files of the images; name the list of marks, '
-            'or the folder of .pts files, with --marks',
+            'SRC: holds no .pts files of the images; name the list of '
+            'keypoints, or the folder of .pts files, with --marks',
         ),
         'list is missing': (
             lambda t: ('--marks', t.src / 'nowhere.txt'),
-            'SRC/nowhere.txt: no such file; name the list of marks, or the '
-            'folder of .pts files, with --marks',
+            'SRC/nowhere.txt: no such file; name the list of keypoints, or '
+            'the folder of .pts files, with --marks',
         ),
         'list is no text': (
             lambda t: rows(t, b'\xff\xd8\xff\xe0'),
-            'TOP/list.csv: is no text in UTF-8; name a list of marks',
+            'TOP/list.csv: is no text in UTF-8; name a list of keypoints',
         ),
         'form of files for a list': (
             lambda t: rows(t, LFW_GOOD, '--marks-form', 'pts'),
@@ -610,32 +610,32 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
         ),
         'nobody has so many': (
             lambda t: rows(t, LFW_GOOD, '--min-images', '3'),
-            'SRC: nobody has 3 images with marks; lower --min-images',
+            'SRC: nobody has 3 images with keypoints; lower --min-images',
         ),
-        'marks: five points': (
+        'keypoints: five points': (
             lambda t: write(t, LFW_PTS, b'1 2\n' * 5),
             'SRC/Ann_Lee/Ann_Lee_0001.pts: has 5 points where 68 are '
             'expected; repair or remove it',
         ),
-        'marks: words': (
+        'keypoints: words': (
             lambda t: write(t, LFW_PTS, b'x 2\n' * 7),
             "SRC/Ann_Lee/Ann_Lee_0001.pts: 'x 2' is not a pair of numbers; "
             'repair or remove it',
         ),
-        'marks: in one point': (
+        'keypoints: in one point': (
             lambda t: write(t, LFW_PTS, b'1 2\n' * 7),
-            'SRC/Ann_Lee/Ann_Lee_0001.pts: the box around the marks is empty; '
-            'repair or remove it',
+            'SRC/Ann_Lee/Ann_Lee_0001.pts: the box around the keypoints is '
+            'empty; repair or remove it',
         ),
         'image cut short': (
             cut_with_list,
             'SRC/Ann_Lee/Ann_Lee_0001.jpg: is not a readable image; '
-            'replace it or remove it together with its marks',
+            'replace it or remove it together with its keypoints',
         ),
         'image unreadable': (
             with_list,
             'SRC/Ann_Lee/Ann_Lee_0001.jpg: is not a readable image; replace '
-            'it or remove it together with its marks',
+            'it or remove it together with its keypoints',
         ),
         'list: image out of the folder': (
             lambda t: rows(t, LFW_GOOD + lfw_seven('../Eve/Eve_0001.jpg')),
@@ -674,8 +674,8 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
         ),
         'list: in one point': (
             lambda t: rows(t, LFW_GOOD + lfw_row(LFW_BOB, [20] * 14)),
-            'TOP/list.csv: line 3: the box around the marks is empty; repair '
-            'or remove it',
+            'TOP/list.csv: line 3: the box around the keypoints is empty; '
+            'repair or remove it',
         ),
         'list: image twice': (
             lambda t: rows(t, LFW_GOOD + lfw_seven(LFW_ANN_1, 1)),
@@ -694,15 +694,15 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
         ),
         'list: right before left': (
             lambda t: rows(t, lfw_row(LFW_BOB, SEVEN[[3, 2, 1, 0, 4, 6, 5]])),
-            'TOP/list.csv: in 100% of the faces the marks are not in order, '
-            'the left of the image first and the mouth below the eyes; change '
-            'their order, or name another --marks-form',
+            'TOP/list.csv: in 100% of the faces the keypoints are not in '
+            'order, the left of the image first and the mouth below the '
+            'eyes; change their order, or name another --marks-form',
         ),
         'list: eyes last': (
             lambda t: rows(t, lfw_row(LFW_BOB, SEVEN[[5, 6, 4, 0, 3]])),
-            'TOP/list.csv: in 100% of the faces the marks are not in order, '
-            'the left of the image first and the mouth below the eyes; change '
-            'their order, or name another --marks-form',
+            'TOP/list.csv: in 100% of the faces the keypoints are not in '
+            'order, the left of the image first and the mouth below the '
+            'eyes; change their order, or name another --marks-form',
         ),
         'list: other images': (
             lambda t: rows(t, lfw_seven('Cay/Cay_0001.jpg')),
@@ -711,11 +711,11 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
         ),
         'list: no rows': (
             lambda t: rows(t, LFW_HEADER),
-            'TOP/list.csv: holds no marks; name a list of marks',
+            'TOP/list.csv: holds no keypoints; name a list of keypoints',
         ),
         'list: empty file': (
             lambda t: rows(t, ''),
-            'TOP/list.csv: holds no marks; name a list of marks',
+            'TOP/list.csv: holds no keypoints; name a list of keypoints',
         ),
     },
     'frames': {
@@ -728,52 +728,52 @@ BROKEN: dict[str, dict[str, tuple[Change, str]]] = {
             'SRC: holds no images and no folders of images; name the folder '
             'that holds the frames or their folders',
         ),
-        'no marks': (
+        'no keypoints': (
             lambda t: [p.unlink() for p in (t.src / 'one').glob('*.pts')],
             'SRC/one: holds no .pts files; add them, or name the folder that '
             'holds them with --marks',
         ),
-        'no folder of marks': (
+        'no folder of keypoints': (
             lambda t: ('--marks', t.src / 'marks'),
-            'SRC/marks/one: no such folder; add the marks of SRC/one, or name '
-            'the folder that holds them with --marks',
+            'SRC/marks/one: no such folder; add the keypoints of SRC/one, or '
+            'name the folder that holds them with --marks',
         ),
-        'marks without image': (
+        'keypoints without image': (
             lambda t: (t.src / 'one/f_00001.jpg').unlink(),
             'SRC/one/f_00001.pts: has no image in SRC/one; add the image or '
-            'remove the marks',
+            'remove the keypoints',
         ),
-        'marks: too few points': (
+        'keypoints: too few points': (
             lambda t: write(t, 'one/f_00001.pts', b'1 2\n3 4\n'),
             'SRC/one/f_00001.pts: has 2 points where 68 are expected; repair '
             'or remove it',
         ),
-        'marks: in one point': (
+        'keypoints: in one point': (
             lambda t: write(t, 'one/f_00001.pts', b'1 2\n' * 68),
-            'SRC/one/f_00001.pts: the box around the marks is empty; repair '
-            'or remove it',
+            'SRC/one/f_00001.pts: the box around the keypoints is empty; '
+            'repair or remove it',
         ),
         'image cut short': (
             lambda t: cut(t, 'two/f_00001.jpg'),
             'SRC/two/f_00001.jpg: is not a readable image; '
-            'replace it or remove it together with its marks',
+            'replace it or remove it together with its keypoints',
         ),
         'image unreadable': (
             lambda t: write(t, 'two/f_00001.jpg', b'no image'),
             'SRC/two/f_00001.jpg: is not a readable image; replace it or '
-            'remove it together with its marks',
+            'remove it together with its keypoints',
         ),
         'order not clear': (
             lambda t: fill_video(t.src / 'one', order='fgnet'),
-            'SRC: it is not clear in which order the marks are (50% of the '
-            'frames show a face in that of iBUG, 50% in that of FGNET); name '
-            'it with --order',
+            'SRC: it is not clear in which order the keypoints are (50% of '
+            'the frames show a face in that of iBUG, 50% in that of FGNET); '
+            'name it with --order',
         ),
         'more points than FGNET gives': (
             lambda t: ('--order', 'fgnet', '--points', 68),
-            'SRC: has marks in the order of FGNET, which give seven points '
-            'only; choose --points 7, or name --order ibug if they are in '
-            'that order',
+            'SRC: has keypoints in the order of FGNET, which give seven '
+            'points only; choose --points 7, or name --order ibug if they '
+            'are in that order',
         ),
         'list: unknown video': (
             lambda t: clips(t, 'video,subject\none,A\ntwo,B\nsix,C\n'),
@@ -826,9 +826,9 @@ def test_broken_input_is_one_sentence(
     assert tree.left_behind() == []
 
 
-def test_every_sentence_has_a_cure():
+def test_every_message_has_a_hint():
     sentences = [BROKEN[name][case][1] for name, case in CASES]
     assert len(sentences) >= 25
     for says in sentences:
-        what, _, cure = says.partition('; ')
-        assert what and cure and '\n' not in says
+        what, _, hint = says.partition('; ')
+        assert what and hint and '\n' not in says

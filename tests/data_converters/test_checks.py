@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from data_converters.checks import (
+    DecodedImage,
     Part,
-    Picture,
     as_text,
     beside_paper,
     check_between,
@@ -21,7 +21,7 @@ from data_converters.checks import (
     known_set,
     make_part,
     read_dataset,
-    read_picture,
+    read_image,
     write_report,
 )
 from data_converters.errors import DataError
@@ -72,9 +72,9 @@ def content(whole):
     return copy.deepcopy(whole)
 
 
-def all_pictures(content) -> dict[str, Picture]:
+def all_pictures(content) -> dict[str, DecodedImage]:
     return {
-        image['file_name']: Picture(WIDTH, HEIGHT, image['file_name'])
+        image['file_name']: DecodedImage(WIDTH, HEIGHT, image['file_name'])
         for image in content['images']
     }
 
@@ -218,7 +218,7 @@ BROKEN = {
         lambda c: face(c)['keypoints'].extend([20.0, 20.0, 2]),
         {('error', 'wrong number of values in keypoints')},
     ),
-    'no list of marks': (
+    'no list of keypoints': (
         lambda c: face(c).update(keypoints='many'),
         {('error', 'wrong number of values in keypoints')},
     ),
@@ -226,9 +226,9 @@ BROKEN = {
         lambda c: face(c)['keypoints'].__setitem__(2, 3),
         {('error', 'visibility other than 0, 1 or 2')},
     ),
-    'wrong number of visible marks': (
+    'wrong number of visible keypoints': (
         lambda c: face(c).update(num_keypoints=6),
-        {('error', 'num_keypoints other than the visible marks')},
+        {('error', 'num_keypoints other than the visible keypoints')},
     ),
     'no visible mark': (
         all_invisible,
@@ -285,7 +285,7 @@ BROKEN = {
         lambda c: face(c).update(center=[1]),
         {('error', 'center or scale that is no place')},
     ),
-    'face twice, same marks': (
+    'face twice, same keypoints': (
         lambda c: again(c, 'annotations', subject_id=2),
         {('error', 'face twice in a frame')},
     ),
@@ -294,9 +294,9 @@ BROKEN = {
         {('error', 'face twice in a frame')},
     ),
     'two people in a frame': (lambda c: second_face(c, 2, 0), set()),
-    'subject twice in a photo': (
+    'subject twice in an image': (
         lambda c: second_face(c, 2, 6),
-        {('warning', 'subject twice in a photo')},
+        {('warning', 'subject twice in an image')},
     ),
     'frame number twice': (
         lambda c: image(c, 1).update(frame_id=0),
@@ -356,9 +356,9 @@ def test_broken(content, name):
 def test_pictures_beside_what_is_written(content):
     pictures = all_pictures(content)
     one, two, three = list(pictures)[:3]
-    pictures[one] = Picture()
-    pictures[two] = Picture(digest='a')
-    pictures[three] = Picture(HEIGHT, WIDTH, 'b')
+    pictures[one] = DecodedImage()
+    pictures[two] = DecodedImage(digest='a')
+    pictures[three] = DecodedImage(HEIGHT, WIDTH, 'b')
     findings = check_content(content, pictures).all()
     assert [(each.kind, each.examples) for each in findings] == [
         ('image file missing', [one]),
@@ -422,21 +422,21 @@ def test_picture_is_really_decoded(tmp_path, suffix):
     noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
     _, data = cv2.imencode(suffix, noise)
     path.write_bytes(data)
-    picture = read_picture(path)
+    picture = read_image(path)
     assert (picture.width, picture.height) == (64, 48)
     # Cut short by a tenth, the header still says 64 x 48.
     path.write_bytes(data[: len(data) * 9 // 10])
-    cut = read_picture(path)
+    cut = read_image(path)
     assert (cut.width, cut.height) == (0, 0)
     assert cut.digest not in ('', picture.digest)
-    for rest in (b'', b'no picture'):
+    for rest in (b'', b'no image'):
         path.write_bytes(rest)
-        assert read_picture(path)[:2] == (0, 0)
-        assert read_picture(path).digest
+        assert read_image(path)[:2] == (0, 0)
+        assert read_image(path).digest
     path.unlink()
-    assert read_picture(path) == Picture()
+    assert read_image(path) == DecodedImage()
     path.mkdir()
-    assert read_picture(path) == Picture()
+    assert read_image(path) == DecodedImage()
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_longer_video_is_cut_with_a_line(tree, load, capsys):
     data = load(convert(tree.src, tree.dst)['train'])
     assert len(data['images']) == 3
     assert len(list((tree.dst / 'frames' / '001').iterdir())) == 3
-    assert '001: 1 frames beyond the marks left out' in (
+    assert '001: 1 frames beyond the keypoints left out' in (
         capsys.readouterr().out
     )
 
@@ -220,7 +220,9 @@ def test_images_without_marks_are_left_out_with_a_line(tree, load, capsys):
     (tree.src / '001' / 'annot' / '000002.pts').unlink()
     images = load(convert(tree.src, tree.dst)['train'])['images']
     assert [image['frame_id'] for image in images] == [0, 2]
-    assert '001: 1 images without marks left out' in capsys.readouterr().out
+    assert (
+        '001: 1 images without keypoints left out' in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(
@@ -326,8 +328,11 @@ def test_frames_stay_in_the_video(tree, load, capsys, mode):
     assert video.is_symlink() == (mode == 'link')
     assert video.read_bytes() == before[tree.src / '001' / 'vid.avi']
     assert not (tree.dst / 'frames' / '001').exists()
-    # A fourth frame without marks behind the last one with marks.
-    assert '001: 1 frames beyond the marks left out' in capsys.readouterr().out
+    # A fourth frame without keypoints behind the last one with keypoints.
+    assert (
+        '001: 1 frames beyond the keypoints left out'
+        in capsys.readouterr().out
+    )
     first = written.read_bytes()
     convert(tree.src, tree.dst, **options)
     assert written.read_bytes() == first
@@ -486,7 +491,7 @@ def test_unused_frames_are_left_out(tree, load, capsys, face, layout):
     tree.extracted('001', stems)
     if layout == 'avi':
         shutil.rmtree(tree.src / '540' / 'imgs')
-        film(tree.src / '540' / 'vid.avi', 746)
+        video(tree.src / '540' / 'vid.avi', 746)
     before = convert(tree.src, tree.dst, protocol='all')['all'].read_bytes()
     assert b'unused' not in before
     written = convert(tree.src, tree.dst, protocol='all', skip_unused=True)
@@ -504,7 +509,7 @@ def test_unused_frames_are_left_out(tree, load, capsys, face, layout):
     assert written['all'].read_bytes() == before
 
 
-def film(path, frames: int) -> None:
+def video(path, frames: int) -> None:
     writer = cv2.VideoWriter(
         str(path), cv2.VideoWriter_fourcc(*'MJPG'), 25, (64, 48)
     )
@@ -535,7 +540,7 @@ def test_seven_marks_have_the_box_of_all(tree, load):
         convert(tree.src, tree.dst, points=5)
 
 
-# Kills itself when it is about to write the given picture.
+# Kills itself when it is about to write the given image.
 KILLED = """
 import os, signal, sys
 import cv2

@@ -185,7 +185,7 @@ def test_val_keeps_the_faces_of_a_photo_together(tree, load, lists):
         data = load(path)
         found = [photo_of(image['file_name']) for image in data['images']]
         photos[name] = found
-        assert data['info']['split_rule'].startswith('50 % of the photos')
+        assert data['info']['split_rule'].startswith('50 % of the images')
     # By CRC-32 of the names '0' ... '11' (and 'image_003') % 10,000 < 5,000.
     crc = {str(i): zlib.crc32(str(i).encode()) % 10_000 for i in range(12)}
     val = {photo for photo, place in crc.items() if place < 5000}
@@ -235,7 +235,7 @@ def test_images_without_marks_are_counted(stills, capsys):
     (stills.src / 'afw' / '7_2.pts').unlink()
     convert(stills.src, stills.dst)
     printed = capsys.readouterr().out
-    assert '1 images without marks left out' in printed
+    assert '1 images without keypoints left out' in printed
     assert 'all: 3 images -> ' in printed
 
 

@@ -90,7 +90,7 @@ def test_seven_points(aflw, load):
     np.testing.assert_array_equal(keypoints(frontal), expected)
     # Left eye's corners, nose and left corner of the mouth.
     assert keypoints(profile)[:, 2].tolist() == [2, 2, 0, 0, 2, 2, 0]
-    # Of all 21 marks: x 11..31, y 10.5..20.5.
+    # Of all 21 keypoints: x 11..31, y 10.5..20.5.
     assert frontal['bbox'] == [11, 10.5, 20, 10]
     assert frontal['box_size'] == 20
 
@@ -102,7 +102,7 @@ def test_seven_have_the_box_of_all(aflw, load):
     assert [a['face_id'] for a in whole] == [a['face_id'] for a in seven]
     for one, other in zip(whole, seven):
         assert len(other['keypoints']) == 21 < len(one['keypoints'])
-        # Face 39 has no rectangle: its size is that of the marks' box.
+        # Face 39 has no rectangle: its size is that of the keypoints' box.
         for key in ('bbox', 'area', 'center', 'scale', 'box_size'):
             assert one[key] == other[key]
 
@@ -163,7 +163,7 @@ def side_by_side(aflw: Aflw) -> None:
 
 
 def plain(aflw: Aflw) -> None:
-    """aflw.sqlite and the folders of photos in the source itself."""
+    """aflw.sqlite and the folders of images in the source itself."""
     shutil.move(str(aflw.database), aflw.src)
     shutil.move(str(aflw.data / 'flickr' / '3'), aflw.src)
 
@@ -198,7 +198,7 @@ def test_layouts_and_modes(aflw, load, change, mode):
 
 
 def test_what_is_left_out_is_counted(aflw, load, capsys):
-    aflw.face(51, AFLW_TRAIN_2, range(1, 7), shift=5)  # six marks
+    aflw.face(51, AFLW_TRAIN_2, range(1, 7), shift=5)  # six keypoints
     aflw.face(52, AFLW_TRAIN_2, ())  # none
     aflw.face(53, 'image09999.jpg')  # no row in FaceImages
     gone = 'image00008.jpg'
@@ -211,7 +211,8 @@ def test_what_is_left_out_is_counted(aflw, load, capsys):
     aflw.insert('FeatureCoords', (40, 1, *aflw_mark(1), 0))
     aflw.insert('FeatureCoords', (40, 2, 1.0, 1.0, 1))
     aflw.insert('FaceRect', (40, 1, 1, 1, 1, 2))
-    # As the annotation tool writes what is not set; other data sets' marks.
+    # As the annotation tool writes what is not set; other data sets'
+    # keypoints.
     aflw.insert('FeatureCoords', (39, 20, -1.0, -1.0, 0))
     aflw.insert('FeatureCoords', (39, 30, 1.0, 1.0, 0))
     aflw.insert('FacePose', (41, *[-2 * math.pi] * 3, 0))
@@ -224,15 +225,18 @@ def test_what_is_left_out_is_counted(aflw, load, capsys):
     assert profile['num_keypoints'] == 10
     assert 'yaw' not in no_pose
     assert data['info']['left_out_of_all'] == {
-        'no photo': 2,
-        'photo of another size': 1,
-        'fewer than 7 marks': 2,
+        'no image': 2,
+        'image of another size': 1,
+        'fewer than 7 keypoints': 2,
         'the same face again': 1,
     }
     printed = capsys.readouterr().out
-    assert '2 faces left out, no photo: face 53, 3/image00008.jpg' in printed
-    assert '1 faces left out, photo of another size: 3/image00007' in printed
-    assert f'2 faces left out, fewer than 7 marks: 3/{AFLW_TRAIN_2}' in printed
+    assert '2 faces left out, no image: face 53, 3/image00008.jpg' in printed
+    assert '1 faces left out, image of another size: 3/image00007' in printed
+    assert (
+        f'2 faces left out, fewer than 7 keypoints: 3/{AFLW_TRAIN_2}'
+        in printed
+    )
     assert f'1 faces left out, the same face again: 3/{AFLW_TRAIN}' in printed
     assert '3 repeated rows of the database left out' in printed
 
@@ -331,7 +335,7 @@ def test_mmpose_reads_it_unchanged(aflw, load):
         seen = keypoints(annotation)[:, 2] > 0
         np.testing.assert_array_equal(item['keypoints_visible'][0] > 0, seen)
         assert item['box_size'] == annotation['box_size']
-        # Its box is a square of the larger side around the marks.
+        # Its box is a square of the larger side around the keypoints.
         x, y, w, h = annotation['bbox']
         left, top, right, bottom = item['bbox'][0]
         assert right - left == pytest.approx(max(w, h))
@@ -340,7 +344,7 @@ def test_mmpose_reads_it_unchanged(aflw, load):
 
 
 def test_real_photos(shared, tree, load):
-    """Two photos of AFLW with the 19 of the 21 points that MMPose takes."""
+    """Two images of AFLW with the 19 of the 21 points that MMPose takes."""
     sample = shared / 'fixtures' / 'aflw_sample'
     aflw = Aflw(tree)
     folder = aflw.data / 'flickr' / '3'

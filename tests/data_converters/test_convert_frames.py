@@ -171,7 +171,7 @@ def test_frames_without_marks_keep_their_numbers(tree, load, capsys):
         (tree.src / f'f_0000{number}.pts').unlink()
     data = load(convert(tree.src, tree.dst)['all'])
     assert [image['frame_id'] for image in data['images']] == [0, 2]
-    assert '2 images without marks left out' in capsys.readouterr().out
+    assert '2 images without keypoints left out' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('mode', ['link', 'copy'])
@@ -201,12 +201,12 @@ def test_command_line(tree, command_line):
     done = command_line('convert_frames', *arguments)
     assert done.returncode == 0, done.stderr
     assert (
-        'all: 1 videos, 2 frames, 1 subjects, 7 marks (fgnet) -> '
+        'all: 1 videos, 2 frames, 1 subjects, 7 keypoints (fgnet) -> '
         f'{tree.dst}/annotations/tf_all.json'
     ) in done.stdout
     done = command_line('convert_frames', *arguments, '--points', 68)
     assert done.returncode == 2
-    assert done.stderr.startswith(f'error: {tree.src}: has marks in the ')
+    assert done.stderr.startswith(f'error: {tree.src}: has keypoints in the ')
     assert done.stderr.count('\n') == 1
 
 

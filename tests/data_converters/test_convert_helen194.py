@@ -57,8 +57,8 @@ def test_what_is_left_out_is_counted(helen, load, capsys):
     written = convert(helen.src, helen.dst)
     assert len(load(written['train'])['images']) == 1
     printed = capsys.readouterr().out
-    assert '1 images without marks left out' in printed
-    assert '1 marks without image left out' in printed
+    assert '1 images without keypoints left out' in printed
+    assert '1 keypoints without image left out' in printed
 
 
 def test_command_line(helen, command_line):

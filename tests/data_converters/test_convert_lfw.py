@@ -152,22 +152,24 @@ def test_min_images_and_what_is_left_out(lfw, load, capsys):
     written = convert(lfw.src, lfw.dst, marks=path)
     assert load(written['train'])['info']['counts']['images'] == 3
     printed = capsys.readouterr().out
-    assert '1 images without marks left out' in printed
+    assert '1 images without keypoints left out' in printed
     assert '1 rows of list.csv without image left out' in printed
-    assert 'train: 3 images, 2 subjects, marks: seven -> ' in printed
+    assert 'train: 3 images, 2 subjects, keypoints: seven -> ' in printed
 
     data = load(convert(lfw.src, lfw.dst, marks=path, min_images=2)['train'])
     assert data['subjects'] == [{'id': 1, 'name': 'Ann_Lee'}]
     assert len(data['annotations']) == 2
     assert data['info']['left_out'] == {
-        'images without marks': 1,
-        'marks without image': 1,
+        'images without keypoints': 1,
+        'keypoints without image': 1,
         'people with fewer images': 1,
     }
     assert '1 people with fewer images left out' in capsys.readouterr().out
-    # Bob has one image with marks, Ann has one less now.
+    # Bob has one image with keypoints, Ann has one less now.
     path.write_text(lfw_seven(LFW_BOB) + lfw_seven(LFW_ANN_1))
-    with pytest.raises(DataError, match='nobody has 2 images with marks; '):
+    with pytest.raises(
+        DataError, match='nobody has 2 images with keypoints; '
+    ):
         convert(lfw.src, lfw.dst, marks=path, min_images=2)
 
 
@@ -235,7 +237,7 @@ def test_command_line(lfw, command_line):
     arguments = [lfw.src, lfw.dst, '--marks', path]
     done = command_line('convert_lfw', *arguments, '--min-images', 2)
     assert done.returncode == 0, done.stderr
-    assert 'train: 2 images, 1 subjects, marks: seven -> ' in done.stdout
+    assert 'train: 2 images, 1 subjects, keypoints: seven -> ' in done.stdout
     path.write_text(LFW_GOOD + 'x 1 2\n')
     done = command_line('convert_lfw', *arguments)
     assert done.returncode == 2
@@ -267,7 +269,7 @@ def test_our_dataset_reads_it(lfw, load):
             dict(type='PackPoseInputs'),
         ],
     )
-    # A still is a clip of its own, with its person as the label.
+    # A still image is a clip of its own, with its person as the label.
     assert len(dataset) == 3
     assert dataset.clip_subjects() == [0, 0, 1]
     for item, label in zip(range(3), (0, 0, 1)):

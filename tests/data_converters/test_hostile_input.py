@@ -23,7 +23,7 @@ from data_converters.checks import (
     check_files,
     file_names,
     read_dataset,
-    read_picture,
+    read_image,
 )
 from data_converters.convert_lfw import convert as convert_lfw
 from data_converters.errors import DataError
@@ -49,7 +49,8 @@ def test_what_a_file_holds_is_shortened_on_one_line():
     assert short(10) == '10'
 
 
-# -- marks -------------------------------------------------------------------
+# -- keypoints
+# -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_category_of_thousands_of_digits(tree, tmp_path):
     assert "999...' of one is not a whole number" in says
 
 
-# -- images and films --------------------------------------------------
+# -- images and videos --------------------------------------------------
 
 
 def png_of(side: int) -> bytes:
@@ -277,7 +278,7 @@ def test_file_out_of_the_folder_is_named_and_not_read(tmp_path, monkeypatch):
     path.write_text(json.dumps(content))
     read = []
     monkeypatch.setattr(
-        'data_converters.checks.read_picture', lambda path: read.append(path)
+        'data_converters.checks.read_image', lambda path: read.append(path)
     )
     (found,) = check_files([path])['files']
     kinds = [each['kind'] for each in found['findings']]
@@ -286,4 +287,4 @@ def test_file_out_of_the_folder_is_named_and_not_read(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('name', ['x' * 5000, 'a\0b', '\ud800', '.'])
 def test_name_that_no_file_has(tmp_path, name):
-    assert read_picture(tmp_path / name).digest == ''
+    assert read_image(tmp_path / name).digest == ''

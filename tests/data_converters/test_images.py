@@ -33,7 +33,7 @@ def test_cut_short(tmp_path, kind):
             image_size(path)
         assert str(caught.value) == (
             f'{path}: is not a readable image; replace it or remove it '
-            'together with its marks'
+            'together with its keypoints'
         )
 
 

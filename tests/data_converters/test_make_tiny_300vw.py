@@ -23,9 +23,9 @@ def made(tmp_path_factory):
 
 
 def frames_of(folder):
-    film, frames = cv2.VideoCapture(str(folder / 'vid.avi')), []
+    video, frames = cv2.VideoCapture(str(folder / 'vid.avi')), []
     while True:
-        good, frame = film.read()
+        good, frame = video.read()
         if not good:
             return frames
         frames.append(frame)
@@ -111,7 +111,8 @@ def test_marks_lie_where_the_features_are_painted():
         marks = painter.place(0)
         image = cv2.cvtColor(painter.paint(0), cv2.COLOR_BGR2GRAY)
         image = np.float32(image) / image.mean()
-        # Lashes and the base of the nose are dark lines through their marks.
+        # Lashes and the base of the nose are dark lines through their
+        # keypoints.
         dark = np.float32(marks[[32, 33, 34, 37, 38, 43, 44]])
         for shift, values in ((0, at_marks), (-6, beside)):
             x, y = dark[:, 0], dark[:, 1] + shift

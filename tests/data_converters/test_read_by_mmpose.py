@@ -29,7 +29,7 @@ def in_order_of_fgnet(t) -> dict:
 
 
 # Converter, fixture of its source, options, data sets, metainfo (None: the
-# data set's own), marks, faces.
+# data set's own), keypoints, faces.
 CASES = {
     '300-VW': ('300vw', 'vw', {}, ALL[1:], None, 68, 5),
     '300-VW, 7': ('300vw', 'vw', {'points': 7}, ALL[1:], FACE_7, 7, 5),

@@ -123,9 +123,9 @@ def test_marks_that_are_not_visible_do_not_count(tmp_path, load):
 @pytest.mark.parametrize(
     ('change', 'says'),
     [
-        (lambda p: np.full_like(p, 3.0), 'box around the marks is empty'),
-        (lambda p: p * [0, 1], 'box around the marks is empty'),
-        (lambda p: p * [1, 0], 'box around the marks is empty'),
+        (lambda p: np.full_like(p, 3.0), 'box around the keypoints is empty'),
+        (lambda p: p * [0, 1], 'box around the keypoints is empty'),
+        (lambda p: p * [1, 0], 'box around the keypoints is empty'),
         (lambda p: np.where(p == p.max(), np.nan, p), 'not finite'),
         (lambda p: np.where(p == p.max(), np.inf, p), 'not finite'),
         (lambda p: p[:67], r'shape \(67, 2\) where \(68, 2\)'),
@@ -141,8 +141,8 @@ def test_bad_faces_are_named(face, change, says):
 
 def test_skeleton_counts_by_hand():
     pairs = skeleton_68()
-    # Open chains of 17, 5, 5, 4, 5 marks have one line less than marks;
-    # closed ones of 6, 6, 12, 8 marks have as many.
+    # Open chains of 17, 5, 5, 4, 5 keypoints have one line less than
+    # keypoints; closed ones of 6, 6, 12, 8 keypoints have as many.
     assert len(pairs) == 16 + 4 + 4 + 3 + 4 + 6 + 6 + 12 + 8
     assert {mark for pair in pairs for mark in pair} == set(range(68))
     for pair in ([41, 36], [47, 42], [59, 48], [67, 60], [0, 1]):

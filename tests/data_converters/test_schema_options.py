@@ -7,9 +7,9 @@ import pytest
 
 from data_converters.errors import DataError
 from data_converters.images import place_images
-from data_converters.schema import DatasetWriter, mark_names, skeleton
+from data_converters.schema import DatasetWriter, keypoint_names, skeleton
 
-# Seven marks, x 10..40 and y 20..50.
+# Seven keypoints, x 10..40 and y 20..50.
 MARKS = np.array(
     [[10, 20], [18, 20], [30, 20], [40, 20], [25, 35], [15, 50], [35, 50]]
 )
@@ -56,21 +56,21 @@ def test_box_encloses_further_marks():
     (annotation,) = write(visible=visible)['annotations']
     assert annotation['bbox'] == [15, 35, 20, 15]
     eyes = np.array([[14, 20], [34, 21]])
-    (annotation,) = write(visible=visible, box_marks=eyes)['annotations']
+    (annotation,) = write(visible=visible, bbox_keypoints=eyes)['annotations']
     # x 14..35, y 20..50
     assert annotation['bbox'] == [14, 20, 21, 30]
     assert annotation['num_keypoints'] == 3
     with pytest.raises(DataError, match='not finite'):
-        write(visible=visible, box_marks=eyes * np.nan)
+        write(visible=visible, bbox_keypoints=eyes * np.nan)
 
 
 def test_names_and_lines_by_number_of_marks():
-    assert mark_names(3) == ['kpt-0', 'kpt-1', 'kpt-2']
+    assert keypoint_names(3) == ['kpt-0', 'kpt-1', 'kpt-2']
     assert skeleton(3) == []
-    assert mark_names(7)[4] == 'NC' and len(set(mark_names(7))) == 7
+    assert keypoint_names(7)[4] == 'NC' and len(set(keypoint_names(7))) == 7
     assert skeleton(7) == [[0, 1], [2, 3], [5, 6]]
-    assert len(set(mark_names(21))) == 21
-    # Six parts of three marks.
+    assert len(set(keypoint_names(21))) == 21
+    # Six parts of three keypoints.
     assert len(skeleton(21)) == 12
 
 

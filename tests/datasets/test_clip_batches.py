@@ -1,4 +1,4 @@
-"""Batches of clips and of stills on their way into the model."""
+"""Batches of clips and of still images on their way into the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photos as clips: smooth, seeded, with exact marks."""
+"""Images as clips: smooth, seeded, with exact keypoints."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_the_way_is_smooth(root):
 
 
 def test_marks_lie_where_the_photo_says(tmp_path):
-    # White spots where the marks are: in each frame the spot's centre of
+    # White spots where the keypoints are: in each frame the spot's centre of
     # mass is where the mark is said to be.
     path = tmp_path / 'annotations' / 'all.json'
     write_stills(path, images=1, size=96)
@@ -119,7 +119,7 @@ def test_marks_lie_where_the_photo_says(tmp_path):
         np.testing.assert_allclose(at, said, atol=0.15)
 
 
-def test_a_seed_gives_tests_the_same_film_whatever_was_drawn_before(root):
+def test_a_seed_gives_tests_the_same_video_whatever_was_drawn_before(root):
     frames = dataset(root, test_mode=True, seed=3)
     assert len(frames) == 3 * T
     first = [frames[item]['inputs'] for item in range(T)]
@@ -129,7 +129,7 @@ def test_a_seed_gives_tests_the_same_film_whatever_was_drawn_before(root):
         assert torch.equal(one, two)
     other = dataset(root, test_mode=True, seed=4)
     assert not torch.equal(other[0]['inputs'], first[0])
-    # Photos move differently.
+    # Images move differently.
     ways = [
         np.stack(
             [
@@ -161,7 +161,7 @@ def test_something_moves_in_front_of_the_face():
     for picture in shown:
         assert 20 < (picture != 127).any(-1).sum() < 96 * 96 / 2
     assert (shown[0] != shown[1]).any()
-    # The photo itself is not drawn upon.
+    # The image itself is not drawn upon.
     assert (gray == 127).all()
     clear = ClipFromImage(occluder_prob=0, blur=0, seed=1)
     assert (clear(still(gray))['img'] == 127).all()

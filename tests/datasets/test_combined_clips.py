@@ -39,7 +39,7 @@ def part(root, ann_file):
     )
 
 
-def films(settings, **more):
+def recordings(settings, **more):
     return dict(
         settings,
         clip_length=T,
@@ -63,9 +63,9 @@ def meta(item, key):
 
 
 def test_training_items_are_those_of_the_parts(stills, videos):
-    parts = [films(stills), films(videos)]
+    parts = [recordings(stills), recordings(videos)]
     both = CombinedClipDataset(parts, PIPELINE)
-    # Four photos, and the four frames of the videos for photos.
+    # Four images, and the four frames of the videos for images.
     assert len(both) == 8
     assert both[0]['inputs'].shape == (T, 3, 64, 64)
     alone = VideoClipDataset(
@@ -75,29 +75,33 @@ def test_training_items_are_those_of_the_parts(stills, videos):
     one, other = both[5 * 8 + 6], alone[5 * 4 + 2]
     assert torch.equal(one['inputs'], other['inputs'])
     assert meta(one, 'img_path') == meta(other, 'img_path')
-    # Another run is another film.
+    # Another run is another video.
     assert not torch.equal(one['inputs'], both[4 * 8 + 6]['inputs'])
     assert str(stills['data_root']) in both.ann_file
     assert str(videos['data_root']) in both.ann_file
 
 
 def test_subjects_of_items(stills, videos):
-    both = CombinedClipDataset([films(stills), films(videos)], PIPELINE)
-    # Nobody knows the four photos: all differ. Subjects are counted in the
+    both = CombinedClipDataset(
+        [recordings(stills), recordings(videos)], PIPELINE
+    )
+    # Nobody knows the four images: all differ. Subjects are counted in the
     # order in which the converter met them: three frames, then one.
     subjects = both.clip_subjects()
     assert subjects[:4] == [-1, -2, -3, -4] and subjects[4:] == [0, 0, 0, 1]
     assert [both[4]['data_samples'][0].metainfo['subject_label']] == [0]
-    twice = CombinedClipDataset([films(stills), films(stills)], PIPELINE)
+    twice = CombinedClipDataset(
+        [recordings(stills), recordings(stills)], PIPELINE
+    )
     assert len(set(twice.clip_subjects())) == 8
     with pytest.raises(UserError, match='both name subjects'):
-        CombinedClipDataset([films(videos), films(videos)], PIPELINE)
+        CombinedClipDataset([recordings(videos), recordings(videos)], PIPELINE)
 
 
 def test_videos_of_a_test(stills, videos):
     parts = [dict(stills, frames_of_still=2), videos]
     both = CombinedClipDataset(parts, PIPELINE, test_mode=True)
-    # Four photos of two frames, a video of three frames and one of one.
+    # Four images of two frames, a video of three frames and one of one.
     assert both.tracks == [
         [0, 1], [2, 3], [4, 5], [6, 7], [8, 9, 10], [11]
     ]  # fmt: skip

@@ -93,7 +93,7 @@ def test_each_kind_changes_frames_of_bursts_and_no_others(kind):
 
 @pytest.mark.parametrize('seed', range(4))
 def test_keypoints_under_shake_are_those_at_the_middle_of_the_exposure(seed):
-    # A spot's centre of mass lies where the picture is on average, while
+    # A spot's centre of mass lies where the image is on average, while
     # the shutter is open; a path that is nearly straight has its middle
     # there, to a quarter of the way that it bends.
     at = np.array([45.3, 50.8])
@@ -171,7 +171,7 @@ def test_patches_are_cut_away_from_the_face(tmp_path):
     # To another process it goes without its cache.
     again = pickle.loads(pickle.dumps(patches))
     assert (again(3) == patches(3)).all()
-    # A photo that is gone leaves drawn textures.
+    # An image that is gone leaves drawn textures.
     gone = PhotoPatches([(str(tmp_path / 'no.png'), [0, 0, 9, 9])])
     assert gone(0) is None
     assert sprite('cup', 0, gone).shape == (128, 128, 4)

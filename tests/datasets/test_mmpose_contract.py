@@ -54,7 +54,7 @@ METAINFO = dict(
 
 @pytest.fixture(scope='module')
 def roots(tmp_path_factory):
-    """Two videos of four frames, and stills of 68 keypoints."""
+    """Two videos of four frames, and still images of 68 keypoints."""
     folder = tmp_path_factory.mktemp('contract')
     write_stills(folder / 'stills/annotations/all.json')
     return {
@@ -281,8 +281,8 @@ def test_boxes_of_a_detector_are_measured(roots, detections, tmp_path):
             experiment_name='detected-boxes',
         )
     )
-    figures = Runner.from_cfg(config).test()
-    assert np.isfinite(figures['face/NME'])
+    metrics = Runner.from_cfg(config).test()
+    assert np.isfinite(metrics['face/NME'])
 
 
 @pytest.mark.parametrize(

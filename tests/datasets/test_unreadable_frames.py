@@ -12,7 +12,7 @@ from mmpose.registry import TRANSFORMS
 from torch._utils import ExceptionWrapper
 
 from rednet_mm.datasets import VideoClipDataset
-from rednet_mm.utils.cli import one_sentence_errors
+from rednet_mm.utils.cli import report_user_errors
 from rednet_mm.utils.errors import UserError
 
 T, SIZE, LENGTH = 3, 64, 6
@@ -210,7 +210,7 @@ def test_error_that_names_it_in_testing(root, capsys, damage):
     passed_on = ExceptionWrapper(
         (caught.type, caught.value, caught.tb), 'in a worker'
     )
-    with pytest.raises(SystemExit), one_sentence_errors():
+    with pytest.raises(SystemExit), report_user_errors():
         passed_on.reraise()
     assert capsys.readouterr().err == (
         f'error: {bad} {fault}; get it again, or convert the data without it\n'

@@ -1,4 +1,6 @@
-"""Stills that cannot be read: replaced in training, an error in testing."""
+"""Still images that cannot be read: replaced in training, an error in
+testing.
+"""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def test_one_transform_for_all_frames_of_a_clip(still_root):
         assert (centers == centers[0]).all()
         assert (scales == scales[0]).all()
         (flip,) = set(metas(clip, 'flip'))
-        # The face does not move, so rotation shows in its marks.
+        # The face does not move, so rotation shows in its keypoints.
         marks = torch.cat(
             [
                 s.gt_instance_labels.keypoint_labels

@@ -15,7 +15,7 @@ from data_converters.checks import (
     check_content,
     file_names,
     read_dataset,
-    read_pictures,
+    read_images,
 )
 from data_converters.convert_300vw import convert
 from data_converters.frames import video_frame_name
@@ -32,7 +32,7 @@ FRAMES = 120
 CODECS = ('MJPG.avi', 'XVID.avi', 'mp4v.avi', 'mp4v.mp4')
 
 
-def film(path: Path, frames: int = FRAMES, seed: int = 0) -> Path:
+def video(path: Path, frames: int = FRAMES, seed: int = 0) -> Path:
     """A video in which no two frames are alike, 64 x 48, 25 a second."""
     code = cv2.VideoWriter_fourcc(*path.stem[:4])
     writer = cv2.VideoWriter(str(path), code, 25, (64, 48))
@@ -55,10 +55,10 @@ def decode(path: Path) -> list[np.ndarray]:
 
 
 @pytest.fixture(scope='module')
-def films(tmp_path_factory):
+def videos(tmp_path_factory):
     """A video of each codec and its frames."""
-    folder = tmp_path_factory.mktemp('films')
-    made = {name: film(folder / name) for name in CODECS}
+    folder = tmp_path_factory.mktemp('videos')
+    made = {name: video(folder / name) for name in CODECS}
     return {name: (path, decode(path)) for name, path in made.items()}
 
 
@@ -79,8 +79,8 @@ ORDERS = {
 
 @pytest.mark.parametrize('order', ORDERS)
 @pytest.mark.parametrize('name', CODECS)
-def test_every_frame_is_exact(films, name, order):
-    path, frames = films[name]
+def test_every_frame_is_exact(videos, name, order):
+    path, frames = videos[name]
     assert len(frames) == FRAMES
     transform = LoadVideoFrame()
     for number in ORDERS[order]:
@@ -157,25 +157,25 @@ WRONG = (
 
 @pytest.mark.parametrize('wrong', WRONG)
 def test_a_seek_that_leads_astray_is_noticed(
-    films, capture, monkeypatch, wrong
+    videos, capture, monkeypatch, wrong
 ):
-    path, frames = films['XVID.avi']
+    path, frames = videos['XVID.avi']
     monkeypatch.setattr(capture, 'wrong', wrong)
     video = VideoFrames(str(path))
     for number in (80, 40, 110, 45, 3, 119):
         np.testing.assert_array_equal(video.read(number), frames[number])
 
 
-def test_frames_in_order_are_decoded_once(films, capture):
-    path, _ = films['XVID.avi']
+def test_frames_in_order_are_decoded_once(videos, capture):
+    path, _ = videos['XVID.avi']
     transform = LoadVideoFrame()
     for number in range(FRAMES):
         load(transform, path, number)
     assert (capture.grabs, capture.opened) == (FRAMES, 1)
 
 
-def test_a_jump_does_not_decode_all_that_lies_before(films, capture):
-    path, _ = films['MJPG.avi']
+def test_a_jump_does_not_decode_all_that_lies_before(videos, capture):
+    path, _ = videos['MJPG.avi']
     video = VideoFrames(str(path))
     video.read(0)
     video.read(60)
@@ -191,7 +191,7 @@ def test_a_jump_does_not_decode_all_that_lies_before(films, capture):
 
 
 def test_few_videos_are_kept_open(tmp_path):
-    paths = [film(tmp_path / f'MJPG{i}.avi', 3, i) for i in range(3)]
+    paths = [video(tmp_path / f'MJPG{i}.avi', 3, i) for i in range(3)]
     frames = [decode(path) for path in paths]
     transform = LoadVideoFrame(max_open=2)
     # The third video closes the second, which was not read for longest.
@@ -205,8 +205,8 @@ def test_few_videos_are_kept_open(tmp_path):
     assert list(transform._videos) == [str(paths[2]), str(paths[1])]
 
 
-def test_a_worker_opens_videos_of_its_own(films, monkeypatch):
-    path, frames = films['MJPG.avi']
+def test_a_worker_opens_videos_of_its_own(videos, monkeypatch):
+    path, frames = videos['MJPG.avi']
     transform = LoadVideoFrame(to_float32=True)
     load(transform, path, 5)
     # Sent to a worker, and inherited by one.
@@ -221,7 +221,7 @@ def test_a_worker_opens_videos_of_its_own(films, monkeypatch):
 
 
 def test_frame_that_is_not_there_is_named(tmp_path):
-    path = film(tmp_path / 'MJPG.avi', 3)
+    path = video(tmp_path / 'MJPG.avi', 3)
     transform = LoadVideoFrame()
     with pytest.raises(UserError) as caught:
         load(transform, path, 3)
@@ -274,8 +274,8 @@ def test_which_paths_are_frames(path, place):
     assert split_frame_path(path) == place
 
 
-def test_keys_are_those_of_an_image(films):
-    path, frames = films['MJPG.avi']
+def test_keys_are_those_of_an_image(videos):
+    path, frames = videos['MJPG.avi']
     name = video_frame_name(str(path), 7)
     results = LoadVideoFrame(color_type='grayscale')(dict(img_path=name))
     assert results['img_shape'] == results['ori_shape'] == (48, 64)
@@ -287,7 +287,7 @@ def test_keys_are_those_of_an_image(films):
 def test_converted_videos_train(tmp_path):
     source = tmp_path / 'src' / '001'
     (source / 'annot').mkdir(parents=True)
-    film(tmp_path / 'XVID.avi', 20).rename(source / 'vid.avi')
+    video(tmp_path / 'XVID.avi', 20).rename(source / 'vid.avi')
     marks = np.random.default_rng(0).uniform(5, 40, (68, 2))
     for number in range(20):
         write_pts(source / 'annot' / f'{number + 1:06d}.pts', marks)
@@ -340,7 +340,7 @@ def converted(folder: Path) -> Path:
     """A converted video of 20 frames that stay in it."""
     source = folder / 'src' / '001'
     (source / 'annot').mkdir(parents=True)
-    film(folder / 'XVID.avi', 20).rename(source / 'vid.avi')
+    video(folder / 'XVID.avi', 20).rename(source / 'vid.avi')
     marks = np.random.default_rng(0).uniform(5, 40, (68, 2))
     for number in range(20):
         write_pts(source / 'annot' / f'{number + 1:06d}.pts', marks)
@@ -352,7 +352,7 @@ def test_frames_are_checked_and_missed(tmp_path):
     root = converted(tmp_path)
     content = read_dataset(root / 'annotations' / 'official_train.json')
     names = file_names(content)
-    pictures = read_pictures(root, names)
+    pictures = read_images(root, names)
     assert len(pictures) == len({p.digest for p in pictures.values()}) == 20
     assert check_content(content, pictures).count('error') == 0
 
@@ -366,13 +366,13 @@ def test_frames_are_checked_and_missed(tmp_path):
     # A fault of the pipeline is not blamed on the frame.
     with pytest.raises(ZeroDivisionError):
         dataset[3]
-    shorter = film(tmp_path / 'XVID.avi', 10)
+    shorter = video(tmp_path / 'XVID.avi', 10)
     shorter.rename(root / 'videos' / '001.avi')
-    pictures = read_pictures(root, names)
+    pictures = read_images(root, names)
     assert [bool(pictures[name].width) for name in names] == (
         [True] * 10 + [False] * 10
     )
     with pytest.raises(UserError, match='#12 cannot be read from its video'):
         dataset[12]
     (root / 'videos' / '001.avi').unlink()
-    assert not any(p.digest for p in read_pictures(root, names).values())
+    assert not any(p.digest for p in read_images(root, names).values())

@@ -26,7 +26,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from rednet_mm.engine.hooks import checkpoint_hook
-from rednet_mm.engine.hooks.checkpoint_hook import latest_whole_checkpoint
+from rednet_mm.engine.hooks.checkpoint_hook import latest_complete_checkpoint
 from rednet_mm.engine.seeding import EpochSeedHook
 from rednet_mm.utils.checkpoint import read_checkpoint
 
@@ -170,7 +170,7 @@ def train(work_dir, **settings) -> dict:
 def stop_and_resume(work_dir, where, **settings) -> dict:
     with pytest.raises(Killed):
         build(work_dir, stop=where, **settings).train()
-    latest = latest_whole_checkpoint(str(work_dir))
+    latest = latest_complete_checkpoint(str(work_dir))
     reached = 1 if where == 'training' else 2
     assert Path(latest).name == f'epoch_{reached}.pth'
     return train(work_dir, resume=latest, **settings)
@@ -202,7 +202,7 @@ def test_a_resumed_training_ends_as_an_unbroken_one(tmp_path, workers):
 
 def test_what_is_complete_is_not_validated_again(tmp_path):
     train(tmp_path)
-    latest = latest_whole_checkpoint(str(tmp_path))
+    latest = latest_complete_checkpoint(str(tmp_path))
     # Would end with Killed.
     again = build(tmp_path, resume=latest)
     again.register_hook(Stop('any validation'))
@@ -283,11 +283,11 @@ def test_a_torn_checkpoint_is_passed_over(tmp_path, monkeypatch):
         checkpoint_hook, 'print_log', lambda *a: said.append(a[0])
     )
     noted(tmp_path, 2, 9, 10)
-    assert latest_whole_checkpoint(str(tmp_path)).endswith('epoch_10.pth')
+    assert latest_complete_checkpoint(str(tmp_path)).endswith('epoch_10.pth')
     torn = tmp_path / 'epoch_10.pth'
     torn.write_bytes(torn.read_bytes()[:100])
     # The newest by number, not by name.
-    assert latest_whole_checkpoint(str(tmp_path)).endswith('epoch_9.pth')
+    assert latest_complete_checkpoint(str(tmp_path)).endswith('epoch_9.pth')
     assert len(said) == 1 and 'epoch_10.pth is not a whole' in said[0]
 
 
@@ -296,16 +296,16 @@ def test_a_damaged_note_is_no_obstacle(tmp_path, note):
     noted(tmp_path, 1, 2)
     (tmp_path / 'best_face_NME_epoch_5.pth').touch()
     (tmp_path / 'last_checkpoint').write_text(note)
-    assert latest_whole_checkpoint(str(tmp_path)).endswith('epoch_2.pth')
+    assert latest_complete_checkpoint(str(tmp_path)).endswith('epoch_2.pth')
 
 
 def test_nothing_whole_is_one_sentence(tmp_path):
-    assert latest_whole_checkpoint(str(tmp_path)) is None
+    assert latest_complete_checkpoint(str(tmp_path)) is None
     (tmp_path / 'epoch_1.pth').touch()
-    assert latest_whole_checkpoint(str(tmp_path)) is None
+    assert latest_complete_checkpoint(str(tmp_path)) is None
     (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
     with pytest.raises(ValueError, match='no whole checkpoint to resume'):
-        latest_whole_checkpoint(str(tmp_path))
+        latest_complete_checkpoint(str(tmp_path))
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):

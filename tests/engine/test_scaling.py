@@ -90,19 +90,19 @@ def test_narrower_networks(network):
     assert 'loss_identity' in losses
 
 
-def test_films_of_a_scale():
+def test_videos_of_a_scale():
     kind = dict(
         train=dict(type='CombinedClipDataset'),
         test=dict(type='CombinedClipDataset'),
         max_batches=7,
-        film=dict(shift=0.2),
+        video=dict(shift=0.2),
     )
     small = scaled(read('rednet_resnet_300vw'), dict(data=dict(clips=kind)))
     train, test = (
         loader.dataset.pipeline
         for loader in (small.train_dataloader, small.test_dataloader)
     )
-    # Behind the box of the face; the same films in every test.
+    # Behind the box of the face; the same videos in every test.
     assert [step['type'] for step in train[1:4]] == [
         'GetBBoxCenterScale',
         'ClipFromImage',
@@ -140,7 +140,7 @@ def test_what_is_no_scale(tmp_path):
     path.write_text('learning = 3\n')
     with pytest.raises(ValueError, match='is not a scale'):
         read_scale(path)
-    path.write_text('data = dict(films=dict())\n')
+    path.write_text('data = dict(videos=dict())\n')
     with pytest.raises(ValueError, match='is not a scale'):
         read_scale(path)
     with pytest.raises(ValueError, match='multiple of 32'):

@@ -16,7 +16,7 @@ from drawn_faces import SquareNetwork, box, frame
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from rednet_mm.engine.tracking_loop import TrackOfTruth, whole_frames
+from rednet_mm.engine.tracking_loop import GroundTruthTracker, whole_frames
 from rednet_mm.utils.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ NEAR = 1.0
 
 def follow(places, truths=None, track='a', follower=None):
     """Landmarks and re-initialisations of a square at each of the places."""
-    follower = follower or TrackOfTruth(SquareNetwork())
+    follower = follower or GroundTruthTracker(SquareNetwork())
     found = []
     for place, truth in zip(places, truths or places):
         image = frame() if place is None else frame(place)
@@ -63,7 +63,7 @@ def test_a_face_that_is_not_there_is_missing_and_asked_for_each_time():
 
 
 def test_another_track_begins_anew_and_is_no_reinitialisation():
-    follower = TrackOfTruth(SquareNetwork())
+    follower = GroundTruthTracker(SquareNetwork())
     follow([(20, 30)] * 2, track=(1, 0), follower=follower)
     _, again = follow([(80, 60)] * 2, track=(2, 0), follower=follower)
     assert again == [False, False]
@@ -71,7 +71,7 @@ def test_another_track_begins_anew_and_is_no_reinitialisation():
 
 
 def test_a_frame_of_another_size_keeps_one_face():
-    follower = TrackOfTruth(SquareNetwork())
+    follower = GroundTruthTracker(SquareNetwork())
     follow([(20, 30)], follower=follower)
     # Twice as large: the face is where it was, the annotated box elsewhere.
     image = frame((40, 60), side=32, size=(192, 256))
@@ -144,29 +144,29 @@ def measured(cfg, name):
 
 
 def test_every_frame_is_measured_once(config):
-    figures = measured(config, 'tracking-once')
-    assert np.isfinite(figures['face/NME'])
-    assert figures['face/missing'] == 0
+    metrics = measured(config, 'tracking-once')
+    assert np.isfinite(metrics['face/NME'])
+    assert metrics['face/missing'] == 0
 
 
 def test_nothing_is_found_below_the_threshold(config):
     cfg = config.copy()
     cfg.tracker = dict(min_score=2.0)
-    figures = measured(cfg, 'tracking-lost')
-    assert figures['face/missing'] == sum(FRAMES)
+    metrics = measured(cfg, 'tracking-lost')
+    assert metrics['face/missing'] == sum(FRAMES)
 
 
 def test_a_video_of_one_frame_each_equals_truth_boxes(config, tmp_path):
     # A first frame has the annotated box in either mode.
     data = write_videos(tmp_path, videos=4, frames=1)
-    figures = []
+    metrics = []
     for loop in ('TrackingTestLoop', 'VideoTestLoop'):
         cfg = config.copy()
         cfg.test_dataloader.dataset.data_root = str(data)
         cfg.test_dataloader.batch_sampler = dict(type='VideoBatchSampler')
         cfg.test_cfg = dict(type=loop)
-        figures.append(measured(cfg, f'tracking-{loop}')['face/NME'])
-    assert figures[0] == pytest.approx(figures[1], rel=1e-4)
+        metrics.append(measured(cfg, f'tracking-{loop}')['face/NME'])
+    assert metrics[0] == pytest.approx(metrics[1], rel=1e-4)
 
 
 def test_importing_the_package_registers_it():

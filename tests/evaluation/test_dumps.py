@@ -58,15 +58,15 @@ def written(metric, samples):
 def test_a_dump_is_enough(tmp_path, suffix):
     path = tmp_path / f'new/a{suffix}'
     about = dict(config='c.py', checkpoint='e.pth', commit='abc', seed='0')
-    figures = written(DumpPredictions(str(path), about), predicted())
+    metrics = written(DumpPredictions(str(path), about), predicted())
     assert os.listdir(path.parent) == [path.name]
     records = read_dump(str(path))
     assert records.name == 'a' and records.provenance == about
     assert records.frame_ids.tolist() == [*range(6)] * 2
     found = evaluate(records, named_protocol('300vw'))
     for name in ('NME', 'NME_std', 'motion', 'acceleration'):
-        assert figures[f'face/{name}'] == found.figures[name]
-    assert figures['face/challenging/NME'] == found.groups['challenging'][
+        assert metrics[f'face/{name}'] == found.metrics[name]
+    assert metrics['face/challenging/NME'] == found.groups['challenging'][
         'NME'
     ]  # fmt: skip
     # Maps would be 68 * 32 * 32 numbers a frame.

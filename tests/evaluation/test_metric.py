@@ -186,7 +186,7 @@ def test_evaluator_end_to_end():
     evaluator = Evaluator(dict(type='FaceLandmarkMetric', auc_limit=10))
     for start in range(0, 30, 7):
         evaluator.process(samples[start : start + 7], None)
-    figures = evaluator.evaluate(30)
+    metrics = evaluator.evaluate(30)
 
     # The same, point by point.
     errors = []
@@ -202,19 +202,19 @@ def test_evaluator_end_to_end():
     mean = sum(errors) / 29
     spread = (sum((e - mean) ** 2 for e in errors) / 29) ** 0.5
     first = ['NME', 'NME_std', 'failure_rate', 'AUC@10']
-    assert list(figures)[:4] == [f'face/{name}' for name in first]
+    assert list(metrics)[:4] == [f'face/{name}' for name in first]
     others = {
         *('failure_rate@8', 'AUC@8', 'missing', 'NME_51', 'NME_49', 'NME_7'),
         *('NME_pupils', 'NME_box', 'NME_eye_mouth'),
         *('NME_video', 'motion', 'acceleration', 'lag'),
     }
-    assert set(figures) == {f'face/{name}' for name in [*first, *others]}
-    assert figures['face/NME'] == pytest.approx(mean)
-    assert figures['face/NME_std'] == pytest.approx(spread)
+    assert set(metrics) == {f'face/{name}' for name in [*first, *others]}
+    assert metrics['face/NME'] == pytest.approx(mean)
+    assert metrics['face/NME_std'] == pytest.approx(spread)
     failed = sum(error > 10 for error in errors)
     assert 0 < failed < 29
-    assert figures['face/failure_rate'] == pytest.approx(100 * failed / 29)
-    assert figures['face/AUC@10'] == pytest.approx(
+    assert metrics['face/failure_rate'] == pytest.approx(100 * failed / 29)
+    assert metrics['face/AUC@10'] == pytest.approx(
         100 * sum(max(0, 1 - error / 10) for error in errors) / 29
     )
 
@@ -226,10 +226,10 @@ def test_agrees_with_the_nme_of_mmpose():
     evaluator = Evaluator([FaceLandmarkMetric(), theirs])
     evaluator.dataset_meta = parse_pose_metainfo(FACE_68)
     evaluator.process(samples, None)
-    figures = evaluator.evaluate(25)
+    metrics = evaluator.evaluate(25)
     # Theirs is a share and in single precision, ours in percent.
-    assert figures['NME'] > 0.01
-    assert figures['face/NME'] / 100 == pytest.approx(figures['NME'], abs=1e-6)
+    assert metrics['NME'] > 0.01
+    assert metrics['face/NME'] / 100 == pytest.approx(metrics['NME'], abs=1e-6)
 
 
 def test_another_number_of_points_is_an_error():
@@ -293,14 +293,14 @@ def test_groups_by_hand(groups, values):
     samples = shifted([1, 2, 4, 10])
     for sample, value in zip(samples, values):
         sample.set_metainfo({groups: value})
-    figures = evaluate(samples, groups=groups)
+    metrics = evaluate(samples, groups=groups)
     # 1 and 2 of 50 pixels are 2 and 4 %; 4 and 10 are 8 and 20 %.
-    assert figures['face/common/NME'] == pytest.approx(3)
-    assert figures['face/common/NME_std'] == pytest.approx(1)
-    assert figures['face/common/failure_rate'] == 0
-    assert figures['face/challenging/NME'] == pytest.approx(14)
-    assert figures['face/challenging/failure_rate'] == pytest.approx(50)
-    assert figures['face/NME'] == pytest.approx(8.5)
+    assert metrics['face/common/NME'] == pytest.approx(3)
+    assert metrics['face/common/NME_std'] == pytest.approx(1)
+    assert metrics['face/common/failure_rate'] == 0
+    assert metrics['face/challenging/NME'] == pytest.approx(14)
+    assert metrics['face/challenging/failure_rate'] == pytest.approx(50)
+    assert metrics['face/NME'] == pytest.approx(8.5)
 
 
 def test_a_frame_without_a_group_is_an_error():
@@ -323,8 +323,8 @@ def test_some_of_the_points_by_hand():
     samples = shifted([0])
     samples[0].pred_instances.keypoints[0, 48] += (7, 0)
     # Seven points, one of them 7 of 50 pixels off: 2 % on average.
-    figures = evaluate(samples, points=SEVEN_OF_68)
-    assert figures['face/NME'] == pytest.approx(2)
+    metrics = evaluate(samples, points=SEVEN_OF_68)
+    assert metrics['face/NME'] == pytest.approx(2)
 
 
 def test_seven_annotated_points_beside_68_predicted():
@@ -336,10 +336,10 @@ def test_seven_annotated_points_beside_68_predicted():
     sample.gt_instances = InstanceData(
         keypoints=truth, keypoints_visible=np.ones((1, 7))
     )
-    figures = evaluate([sample])
+    metrics = evaluate([sample])
     # One of seven is 7 of 50 pixels off.
-    assert figures['face/NME'] == pytest.approx(2)
-    assert not {'face/NME_51', 'face/NME_68'} & set(figures)
+    assert metrics['face/NME'] == pytest.approx(2)
+    assert not {'face/NME_51', 'face/NME_68'} & set(metrics)
 
 
 def test_weights_behind_the_visibility_are_left_alone():
@@ -370,16 +370,16 @@ def test_stills_of_mmposes_own_data_sets():
     # Six faces of one image.
     samples = [still(truth[n], prediction[n], n) for n in range(6)]
     errors = frame_errors(prediction, truth, np.ones((6, 68)))
-    figures = evaluate(samples)
-    assert figures['face/NME'] == pytest.approx(errors.mean())
-    assert 'face/NME_51' in figures and 'face/lag' not in figures
+    metrics = evaluate(samples)
+    assert metrics['face/NME'] == pytest.approx(errors.mean())
+    assert 'face/NME_51' in metrics and 'face/lag' not in metrics
     # AFLW's 19 points of MMPose, over the size that its file gives.
     samples = [still(truth[n, :19], prediction[n, :19], n) for n in range(6)]
     for sample in samples:
         sample.set_metainfo(dict(box_size=50.0))
     off = np.linalg.norm(prediction - truth, axis=-1)[:, :19]
-    figures = evaluate(samples, norm='box_size')
-    assert figures['face/NME'] == pytest.approx(2 * off.mean())
+    metrics = evaluate(samples, norm='box_size')
+    assert metrics['face/NME'] == pytest.approx(2 * off.mean())
 
 
 def test_batches_and_their_order_change_no_bit():

@@ -1,4 +1,4 @@
-"""Predictions of other systems, and the command line that measures them."""
+"""Predictions of other methods, and the command line that measures them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ FILES = [f'images/all_{n}.jpg' for n in range(4)]
 
 @pytest.fixture
 def annotated(tmp_path):
-    """Four stills of a face each; the file and its marks (4, 68, 2)."""
+    """Four still images of a face each; the file and its keypoints (4, 68,
+    2).
+    """
     path = tmp_path / 'annotations' / 'all.json'
     write_stills(path)
     faces = json.loads(path.read_text())['annotations']
@@ -102,7 +104,7 @@ def test_seven_points_and_ids(tmp_path, annotated):
     (tmp_path / 'a.json').write_text(json.dumps(dict(frames=frames)))
     records = read_predictions(str(tmp_path / 'a.json'), str(path))
     assert len(records.points) == 7
-    assert evaluate(records, Protocol(points='7')).figures['NME'] == 0
+    assert evaluate(records, Protocol(points='7')).metrics['NME'] == 0
 
 
 def test_predictions_on_a_file_of_seven_points(tmp_path, annotated):
@@ -205,7 +207,7 @@ def test_systems_side_by_side(tmp_path, monkeypatch, capsys):
     expected = evaluate(records, Protocol(norm='pupils', points='51'))
     row = first['rows'][1]
     assert row['system'] == 'other'
-    assert row['NME (%)']['value'] == pytest.approx(expected.figures['NME'])
+    assert row['NME (%)']['value'] == pytest.approx(expected.metrics['NME'])
     assert [row['system'] for row in first['rows']] == [
         'a',
         'other',

@@ -117,10 +117,10 @@ def test_two_processes_measure_what_one_does(config, alone):
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    figures, dump = alone
+    metrics, dump = alone
     two = json.loads((root / 'two.json').read_text())
     assert two.pop('provenance')['checkpoint'] == config.load_from
-    assert two == pytest.approx(figures, rel=1e-9, abs=1e-9)
+    assert two == pytest.approx(metrics, rel=1e-9, abs=1e-9)
     one, other = read_dump(str(dump)), read_dump(str(root / 'two.npz'))
     # Nothing is lost and nothing comes twice.
     assert len(one) == len(other) == sum(FRAMES)
@@ -129,7 +129,7 @@ def test_two_processes_measure_what_one_does(config, alone):
     assert other.provenance['checkpoint'] == config.load_from
     assert len(other.provenance['checkpoint_sha256']) == 12
     (summary,) = compare([other], named_protocol('turn'), 10).summaries
-    assert summary.figures['NME'] == pytest.approx(figures['face/NME'])
+    assert summary.metrics['NME'] == pytest.approx(metrics['face/NME'])
 
 
 def test_workers_change_nothing(config, alone):
@@ -139,5 +139,5 @@ def test_workers_change_nothing(config, alone):
 @pytest.mark.parametrize('size', [1, 5])
 def test_size_of_batches_changes_nothing(config, alone, size):
     # The network's own arithmetic may differ in the last bits of float32.
-    figures = measured(config, f'batch{size}', batch_size=size)
-    assert figures == pytest.approx(alone[0], rel=1e-4, abs=1e-4)
+    metrics = measured(config, f'batch{size}', batch_size=size)
+    assert metrics == pytest.approx(alone[0], rel=1e-4, abs=1e-4)

@@ -13,7 +13,7 @@ from rednet_mm.utils.landmarks import SEVEN_OF_68
 
 
 def sample_with_maps(maps):
-    """One frame of 64 x 64 pixels with all marks on map pixel (4, 4).
+    """One frame of 64 x 64 pixels with all keypoints on map pixel (4, 4).
 
     The maps are 8 x 8: map pixel 4 lies at 4 / 7 of the crop.
     """
@@ -38,15 +38,15 @@ def cross(maps, at=(4, 4)):
 
 
 def test_right_maps_are_right():
-    figures = evaluate([sample_with_maps(cross(torch.zeros(68, 8, 8)))])
-    assert set(figures) == {
+    metrics = evaluate([sample_with_maps(cross(torch.zeros(68, 8, 8)))])
+    assert set(metrics) == {
         f'map/{kind}/{part}'
         for kind in ('accuracy', 'f1')
         for part in (
             'contour', 'brows', 'nose', 'left_eye', 'right_eye', 'mouth', 'all'
         )
     }  # fmt: skip
-    assert set(figures.values()) == {100.0}
+    assert set(metrics.values()) == {100.0}
 
 
 def test_by_hand():
@@ -56,15 +56,15 @@ def test_by_hand():
     maps[36:42] = cross(torch.zeros(6, 8, 8), at=(5, 4))
     # Below the threshold nothing is called: the mouth is empty.
     maps[48:] *= 0.4
-    figures = evaluate([sample_with_maps(maps)])
-    assert figures['map/accuracy/left_eye'] == pytest.approx(100 * 58 / 64)
-    assert figures['map/f1/left_eye'] == pytest.approx(100 * 2 * 2 / 10)
-    assert figures['map/accuracy/mouth'] == pytest.approx(100 * 59 / 64)
-    assert figures['map/f1/mouth'] == 0
-    assert figures['map/f1/right_eye'] == 100
+    metrics = evaluate([sample_with_maps(maps)])
+    assert metrics['map/accuracy/left_eye'] == pytest.approx(100 * 58 / 64)
+    assert metrics['map/f1/left_eye'] == pytest.approx(100 * 2 * 2 / 10)
+    assert metrics['map/accuracy/mouth'] == pytest.approx(100 * 59 / 64)
+    assert metrics['map/f1/mouth'] == 0
+    assert metrics['map/f1/right_eye'] == 100
     # All: 6 maps with 6 wrong pixels, 20 with 5, of 68 * 64.
     wrong = 6 * 6 + 20 * 5
-    assert figures['map/accuracy/all'] == pytest.approx(
+    assert metrics['map/accuracy/all'] == pytest.approx(
         100 * (1 - wrong / 68 / 64)
     )
 
@@ -81,10 +81,10 @@ def test_seven_maps_are_those_of_detection():
     maps = cross(torch.zeros(7, 8, 8))
     # The nose tip's map is all ones: 59 pixels wrong.
     maps[SEVEN_OF_68.index(30)] = 1.0
-    figures = evaluate([sample_with_maps(maps)])
-    assert figures['map/accuracy/nose'] == pytest.approx(100 * 5 / 64)
-    assert figures['map/accuracy/mouth'] == 100
-    assert 'map/accuracy/brows' not in figures
+    metrics = evaluate([sample_with_maps(maps)])
+    assert metrics['map/accuracy/nose'] == pytest.approx(100 * 5 / 64)
+    assert metrics['map/accuracy/mouth'] == 100
+    assert 'map/accuracy/brows' not in metrics
 
 
 def test_what_cannot_be_measured():

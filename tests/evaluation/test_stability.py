@@ -21,7 +21,7 @@ def steady(prediction, truth, tracks=None, frame_ids=None, visible=None):
     )
 
 
-def film(frames=200, period=40.0, amplitude=30.0, at=0.0):
+def video(frames=200, period=40.0, amplitude=30.0, at=0.0):
     """A face that swings to and fro, ``at`` frames later; (T, 68, 2)."""
     times = np.arange(frames) - at
     x = amplitude * np.sin(2 * np.pi * times / period)
@@ -94,21 +94,21 @@ def test_points_that_are_not_annotated_do_not_count():
 
 @pytest.mark.parametrize('late', [1, 2, 3])
 def test_a_delayed_signal_lags_and_does_not_jitter(late):
-    truth = film()
-    found = steady(film(at=late), truth)
+    truth = video()
+    found = steady(video(at=late), truth)
     assert found.lag[0] == pytest.approx(late, rel=0.05)
-    # It is as smooth as the truth.
+    # It is as smooth as the ground truth.
     assert np.nanmean(found.acceleration) == pytest.approx(
         np.nanmean(found.true_acceleration), rel=0.05
     )
 
 
 def test_one_that_comes_early_has_a_negative_lag():
-    assert steady(film(at=-1), film()).lag[0] == pytest.approx(-1, rel=0.02)
+    assert steady(video(at=-1), video()).lag[0] == pytest.approx(-1, rel=0.02)
 
 
 def test_a_noisy_signal_jitters_and_does_not_lag():
-    truth = film()
+    truth = video()
     noise = np.random.default_rng(0).normal(0, 1, truth.shape)
     found = steady(truth + noise, truth)
     assert abs(found.lag[0]) < 0.02
@@ -116,7 +116,7 @@ def test_a_noisy_signal_jitters_and_does_not_lag():
     # the length of such a vector is sqrt(6 pi / 2) on average.
     still = np.nanmean(found.acceleration)
     assert still > np.nanmean(found.true_acceleration) + 1
-    at_rest = steady(face_shape(100) + noise, np.repeat(film(1), 200, 0))
+    at_rest = steady(face_shape(100) + noise, np.repeat(video(1), 200, 0))
     assert np.nanmean(at_rest.acceleration) == pytest.approx(
         (6 * np.pi / 2) ** 0.5, rel=0.02
     )
@@ -126,12 +126,12 @@ def test_a_noisy_signal_jitters_and_does_not_lag():
 
 def test_both_at_once_are_told_apart():
     noise = np.random.default_rng(1).normal(0, 1, (200, 68, 2))
-    found = steady(film(at=2) + noise, film())
+    found = steady(video(at=2) + noise, video())
     assert found.lag[0] == pytest.approx(2, rel=0.06)
 
 
 def test_a_smoothing_filter_lags_and_calms():
-    truth = film()
+    truth = video()
     noise = np.random.default_rng(0).normal(0, 1, truth.shape)
     smooth = np.empty_like(truth)
     smooth[0] = truth[0]
@@ -145,26 +145,26 @@ def test_a_smoothing_filter_lags_and_calms():
 
 def test_an_offset_is_no_lag():
     off = np.random.default_rng(0).normal(0, 5, (1, 68, 2))
-    found = steady(film(50) + off, film(50))
+    found = steady(video(50) + off, video(50))
     assert found.lag[0] == pytest.approx(0, abs=1e-9)
     np.testing.assert_allclose(found.motion[:-1], 0, atol=1e-9)
 
 
 def test_where_nothing_moves_no_lag_is_told():
-    at_rest = np.repeat(film(1), 50, 0)
+    at_rest = np.repeat(video(1), 50, 0)
     jitter = np.random.default_rng(0).normal(0, 0.001, at_rest.shape)
     # Nor where it moves evenly: a delay and an offset look the same.
     even = at_rest + np.arange(50)[:, None, None]
     for truth in (at_rest, at_rest + jitter, even):
         assert np.isnan(steady(truth + 1, truth).lag).all()
     # Nor in three frames.
-    assert np.isnan(steady(film(3, at=1), film(3)).lag).all()
+    assert np.isnan(steady(video(3, at=1), video(3)).lag).all()
 
 
 def test_tracks_do_not_touch():
     noise = np.random.default_rng(0).normal(0, 1, (60, 68, 2))
-    one = (film(60, at=1), film(60))
-    two = (film(60, period=25, at=2) + noise, film(60, period=25))
+    one = (video(60, at=1), video(60))
+    two = (video(60, period=25, at=2) + noise, video(60, period=25))
     both = steady(
         np.concatenate([one[0], two[0]]),
         np.concatenate([one[1], two[1]]),
@@ -187,8 +187,8 @@ def test_tracks_do_not_touch():
 
 
 def test_a_lost_frame_is_in_no_pair():
-    truth = film(60)
-    prediction = film(60, at=1)
+    truth = video(60)
+    prediction = video(60, at=1)
     prediction[30] = np.nan
     found = steady(prediction, truth)
     assert np.flatnonzero(np.isnan(found.motion)).tolist() == [29, 30, 59]
@@ -198,7 +198,7 @@ def test_a_lost_frame_is_in_no_pair():
 @pytest.mark.parametrize('scale, shift', [(3.0, 0.0), (1.0, 50.0)])
 def test_scale_and_translation_change_nothing(scale, shift):
     noise = np.random.default_rng(0).normal(0, 1, (60, 68, 2))
-    prediction, truth = film(60, at=1) + noise, film(60)
+    prediction, truth = video(60, at=1) + noise, video(60)
     args = np.ones((60, 68), bool), np.zeros(60, int), np.arange(60)
     seen, tracks, ids = args
     one = stability(prediction, truth, seen, np.full(60, 100.0), tracks, ids)

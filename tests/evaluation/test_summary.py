@@ -33,22 +33,22 @@ def shifted(pixels):
 # -- figures ------------------------------------------------------------------
 
 
-def test_figures_by_hand():
+def test_metrics_by_hand():
     # 1, 2, 4.5, and 10 of 50 pixels: 2, 4, 9 and 20 %; the first two and the
     # others are a video each.
     found = evaluate(videos_of(*shifted([1, 2, 4.5, 10]), [2, 2]), PLAIN)
-    figures = found.figures
-    assert figures['NME'] == figures['NME_frame'] == pytest.approx(8.75)
-    assert figures['NME_video'] == pytest.approx((3 + 14.5) / 2)
+    metrics = found.metrics
+    assert metrics['NME'] == metrics['NME_frame'] == pytest.approx(8.75)
+    assert metrics['NME_video'] == pytest.approx((3 + 14.5) / 2)
     # Deviations -6.75, -4.75, 0.25, 11.25: squares 45.5625, 22.5625,
     # 0.0625, 126.5625, mean 48.6875.
-    assert figures['NME_std'] == pytest.approx(48.6875**0.5)
-    assert figures['failure_rate@8'] == 50
-    assert figures['failure_rate@10'] == 25
+    assert metrics['NME_std'] == pytest.approx(48.6875**0.5)
+    assert metrics['failure_rate@8'] == 50
+    assert metrics['failure_rate@10'] == 25
     # Of 8: 6/8 and 4/8; of 10: 8/10, 6/10 and 1/10.
-    assert figures['AUC@8'] == pytest.approx(100 * 1.25 / 4)
-    assert figures['AUC@10'] == pytest.approx(100 * 1.5 / 4)
-    assert (figures['frames'], figures['missing']) == (4, 0)
+    assert metrics['AUC@8'] == pytest.approx(100 * 1.25 / 4)
+    assert metrics['AUC@10'] == pytest.approx(100 * 1.5 / 4)
+    assert (metrics['frames'], metrics['missing']) == (4, 0)
     np.testing.assert_allclose(found.tracks['NME'], [3, 14.5])
     np.testing.assert_allclose(found.landmarks, 8.75)
     np.testing.assert_allclose(found.errors, [2, 4, 9, 20])
@@ -61,8 +61,8 @@ def test_figures_by_hand():
 
 def test_video_means_weigh_videos_alike():
     records = videos_of(*shifted([1, 1, 1, 5]), [3, 1])
-    by_frame = evaluate(records, PLAIN).figures
-    by_video = evaluate(records, Protocol(mean='video')).figures
+    by_frame = evaluate(records, PLAIN).metrics
+    by_video = evaluate(records, Protocol(mean='video')).metrics
     assert by_frame['NME'] == pytest.approx((3 * 2 + 10) / 4)
     assert by_video['NME'] == pytest.approx((2 + 10) / 2)
 
@@ -70,29 +70,29 @@ def test_video_means_weigh_videos_alike():
 def test_a_lost_frame_is_a_failure_and_counted():
     prediction, truth = shifted([1, 2, 3, 4])
     prediction[2] = np.nan
-    figures = evaluate(videos_of(prediction, truth, [4]), PLAIN).figures
+    metrics = evaluate(videos_of(prediction, truth, [4]), PLAIN).metrics
     # The mean is over 2, 4 and 8 %.
-    assert figures['NME'] == pytest.approx(14 / 3)
-    assert (figures['missing'], figures['frames']) == (1, 4)
-    assert figures['failure_rate@10'] == 25
-    assert figures['AUC@10'] == pytest.approx(100 * (0.8 + 0.6 + 0.2) / 4)
+    assert metrics['NME'] == pytest.approx(14 / 3)
+    assert (metrics['missing'], metrics['frames']) == (1, 4)
+    assert metrics['failure_rate@10'] == 25
+    assert metrics['AUC@10'] == pytest.approx(100 * (0.8 + 0.6 + 0.2) / 4)
 
 
 def test_nothing_predicted_is_no_small_error():
     prediction, truth = shifted([1, 2])
-    figures = evaluate(videos_of(prediction * np.nan, truth, [2]), PLAIN)
-    assert figures.figures['NME'] == figures.figures['NME_video'] == np.inf
-    assert figures.figures['AUC@8'] == 0
-    assert figures.figures['failure_rate@10'] == 100
+    metrics = evaluate(videos_of(prediction * np.nan, truth, [2]), PLAIN)
+    assert metrics.metrics['NME'] == metrics.metrics['NME_video'] == np.inf
+    assert metrics.metrics['AUC@8'] == 0
+    assert metrics.metrics['failure_rate@10'] == 100
 
 
 @pytest.mark.parametrize('norm', ['outer_eyes', 'pupils', 'box', 'eye_mouth'])
 @pytest.mark.parametrize('points', ['68', '51', '49', '7'])
 def test_an_independent_computation_agrees(norm, points):
     prediction, truth = random_faces(200)
-    figures = evaluate(
+    metrics = evaluate(
         stills_of(prediction, truth), Protocol(norm=norm, points=points)
-    ).figures
+    ).metrics
     chosen = dict(zip(('68', '51', '49', '7'), (
         [*range(68)], [*range(17, 68)],
         [k for k in range(17, 68) if k not in (60, 64)],
@@ -118,7 +118,7 @@ def test_an_independent_computation_agrees(norm, points):
         'AUC@8': 100 * np.maximum(0, 1 - errors / 8).mean(),
         'AUC@10': 100 * np.maximum(0, 1 - errors / 10).mean(),
     }
-    found = {name: figures[name] for name in expected}
+    found = {name: metrics[name] for name in expected}
     assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
@@ -144,8 +144,8 @@ def test_the_nme_of_mmpose_agrees():
         np.ones((50, 68), bool),
         np.repeat(eyes[:, None], 2, 1),
     )
-    figures = evaluate(stills_of(prediction, truth), PLAIN).figures
-    assert figures['NME'] / 100 == pytest.approx(alike, rel=1e-6)
+    metrics = evaluate(stills_of(prediction, truth), PLAIN).metrics
+    assert metrics['NME'] / 100 == pytest.approx(alike, rel=1e-6)
 
 
 def test_point_sets():
@@ -166,10 +166,10 @@ def test_seven_points_cannot_be_measured_as_68():
     )
     with pytest.raises(ValueError, match='predicts 7 points, and not point 0'):
         evaluate(records, PLAIN)
-    seven = evaluate(records, Protocol(points='7')).figures
+    seven = evaluate(records, Protocol(points='7')).metrics
     all_of_them = evaluate(
         stills_of(prediction, truth), Protocol(points='7')
-    ).figures
+    ).metrics
     assert seven == pytest.approx(all_of_them, nan_ok=True)
 
 
@@ -181,7 +181,7 @@ def test_other_schemes_by_the_box():
     )  # fmt: skip
     found = evaluate(records, Protocol(points='all', norm='box_size'))
     off = np.linalg.norm(prediction - truth, axis=-1)[:, :19].mean()
-    assert found.figures['NME'] == pytest.approx(2 * off)
+    assert found.metrics['NME'] == pytest.approx(2 * off)
     assert set(found.others) == {('box', 'all'), ('box_size', 'all')}
     with pytest.raises(ValueError, match='needs 68 points'):
         evaluate(records, Protocol(points='all'))
@@ -196,20 +196,20 @@ def test_order_of_rows_changes_nothing():
     rng = np.random.default_rng(0)
     mixed = records.select(rng.permutation(40))
     one, two = evaluate(records, PLAIN), evaluate(mixed, PLAIN)
-    assert one.figures == pytest.approx(two.figures, rel=1e-12, nan_ok=True)
+    assert one.metrics == pytest.approx(two.metrics, rel=1e-12, nan_ok=True)
     # Rows that come in another order are put in order: to the last bit.
     rows = rows_of(prediction, truth)
     mixed_rows = [rows[i] for i in rng.permutation(40)]
     again = evaluate(records_from_rows(mixed_rows), PLAIN)
-    assert again.figures == evaluate(
+    assert again.metrics == evaluate(
         records_from_rows(rows_of(prediction, truth)), PLAIN
-    ).figures  # fmt: skip
+    ).metrics  # fmt: skip
 
 
 def test_scale_and_translation_change_nothing():
     prediction, truth = random_faces(40)
     one, two = (
-        evaluate(videos_of(a, b, [15, 25]), PLAIN).figures
+        evaluate(videos_of(a, b, [15, 25]), PLAIN).metrics
         for a, b in (
             (prediction, truth),
             (3 * prediction + (7, -2), 3 * truth + (7, -2)),
@@ -273,13 +273,13 @@ def test_intervals_are_those_of_the_plain_bootstrap():
     means = [[e[rows[d]].mean() for d in draws] for e in errors]
     spreads = [errors[0][rows[d]].std() for d in draws]
     fails = [100 * (errors[1][rows[d]] > 8).mean() for d in draws]
-    assert found.figure(0, 'NME')[1:] == pytest.approx(
+    assert found.metric(0, 'NME')[1:] == pytest.approx(
         np.percentile(means[0], [2.5, 97.5])
     )
-    assert found.figure(0, 'NME_std')[1:] == pytest.approx(
+    assert found.metric(0, 'NME_std')[1:] == pytest.approx(
         np.percentile(spreads, [2.5, 97.5])
     )
-    assert found.figure(1, 'failure_rate@8')[1:] == pytest.approx(
+    assert found.metric(1, 'failure_rate@8')[1:] == pytest.approx(
         np.percentile(fails, [2.5, 97.5])
     )
     difference = found.difference(1, 'NME')
@@ -294,7 +294,7 @@ def test_intervals_are_those_of_the_plain_bootstrap():
 def test_a_difference_is_known_where_pairs_tell_it():
     found = compare(systems(), PLAIN, samples=500)
     # Hard and easy videos: the intervals overlap, the difference is sure.
-    assert found.figure(0, 'NME').high > found.figure(1, 'NME').low
+    assert found.metric(0, 'NME').high > found.metric(1, 'NME').low
     assert found.difference(1, 'NME').low > 0
     (table,) = [t for t in found.tables() if t.title.startswith('Diff')]
     assert table.rows[0][0] == 'two' and table.rows[0][3] == 'yes'
@@ -309,19 +309,19 @@ def test_frames_of_a_video_are_no_independent_sample():
     by_video = compare([videos_of(prediction, truth, [100] * 2)], PLAIN, 400)
     by_image = compare([stills_of(prediction, truth)], PLAIN, 400)
     widths = [
-        np.ptp(found.figure(0, 'NME')[1:]) for found in (by_video, by_image)
+        np.ptp(found.metric(0, 'NME')[1:]) for found in (by_video, by_image)
     ]
     assert widths[0] > 3 * widths[1]
-    assert by_video.figure(0, 'NME').value == pytest.approx(
-        by_image.figure(0, 'NME').value
+    assert by_video.metric(0, 'NME').value == pytest.approx(
+        by_image.metric(0, 'NME').value
     )
     one = compare([videos_of(prediction, truth, [200])], PLAIN, 50)
-    assert np.isnan(one.figure(0, 'NME')[1:]).all()
+    assert np.isnan(one.metric(0, 'NME')[1:]).all()
 
 
 def test_the_seed_decides():
     one, again, other = (
-        compare(systems(), PLAIN, samples=50, seed=seed).figure(0, 'NME')
+        compare(systems(), PLAIN, samples=50, seed=seed).metric(0, 'NME')
         for seed in (1, 1, 2)
     )
     assert one == again != other

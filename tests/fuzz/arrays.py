@@ -52,7 +52,7 @@ def samples(number: int = 3) -> list[dict[str, Any]]:
 
 
 def good_pickle(root: Path) -> Path:
-    """A dump of stills, as MMEngine writes it."""
+    """A dump of still images, as MMEngine writes it."""
     path = root / 'lists' / 'a.pkl'
     path.parent.mkdir()
     path.write_bytes(pickle.dumps(samples()))

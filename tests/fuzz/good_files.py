@@ -124,7 +124,7 @@ def make_stills(root: Path, points: int = 68) -> Path:
 def _beside(path: Path, data: Path) -> None:
     """What a name may lead to: an image that is not to be read."""
     write_picture(data.parent / 'outside.jpg')
-    write_film(data.parent / 'outside.avi', 'MJPG', 2)
+    write_video(data.parent / 'outside.avi', 'MJPG', 2)
 
 
 def _marks(root: Path) -> np.ndarray:
@@ -164,8 +164,8 @@ def make_annotated(root: Path) -> Path:
     return root / 'data' / 'annotations' / 'all.json'
 
 
-def write_film(path: Path, code: str, frames: int = 12) -> None:
-    """A film of frames that grow lighter, 64 x 48."""
+def write_video(path: Path, code: str, frames: int = 12) -> None:
+    """A video of frames that grow lighter, 64 x 48."""
     writer = cv2.VideoWriter(
         str(path), cv2.VideoWriter_fourcc(*code), 25, (64, 48)
     )
@@ -175,12 +175,12 @@ def write_film(path: Path, code: str, frames: int = 12) -> None:
     writer.release()
 
 
-def make_film(suffix: str, code: str) -> Callable[[Path], Path]:
+def make_video(suffix: str, code: str) -> Callable[[Path], Path]:
     def make(root: Path) -> Path:
         path = root / 'src' / f'film{suffix}'
         path.parent.mkdir()
-        write_film(path, code)
-        write_film(root / 'outside.mp4', 'mp4v')
+        write_video(path, code)
+        write_video(root / 'outside.mp4', 'mp4v')
         return path
 
     return make
@@ -203,8 +203,8 @@ def make_avi(root: Path) -> Path:
     (folder / 'annot').mkdir(parents=True)
     for frame in range(3):
         write_pts(folder / 'annot' / f'{frame + 1:06d}.pts', face_shape(48))
-    write_film(folder / 'vid.avi', 'MJPG', 4)
-    write_film(root / 'outside.mp4', 'mp4v')
+    write_video(folder / 'vid.avi', 'MJPG', 4)
+    write_video(root / 'outside.mp4', 'mp4v')
     return folder / 'vid.avi'
 
 

@@ -63,7 +63,7 @@ Damage = Callable[[bytes, Random], bytes]
 # not repeated in full.
 LONGEST = 1500
 
-# Frames that a film may give here; the good ones have a dozen.
+# Frames that a video may give here; the good ones have a dozen.
 MOST_FRAMES = 2000
 
 
@@ -132,7 +132,7 @@ def _read_set(dataset: type, **settings: Any) -> Callable[[Path], None]:
     return read
 
 
-def _read_film(root: Path) -> None:
+def _read_video(root: Path) -> None:
     for source in (root / 'src').iterdir():
         with read_frames(str(source)) as frames:
             for number, frame in enumerate(frames):
@@ -150,15 +150,15 @@ def _read_folder(root: Path) -> None:
 
 
 def _read_jumps(root: Path) -> None:
-    """The frames of a film back and forth, as clips are."""
+    """The frames of a video back and forth, as clips are."""
     for source in (root / 'src').iterdir():
-        film = VideoFrames(str(source))
+        video = VideoFrames(str(source))
         try:
             for number in (0, 3, 2, 1, 9, 60, 0):
                 with contextlib.suppress(UserError):
-                    film.read(number)
+                    video.read(number)
         finally:
-            film.release()
+            video.release()
 
 
 def _converter(module: Any, **settings: Any) -> Callable[[Path], None]:
@@ -297,19 +297,19 @@ READERS = {
             damage_bytes, 'binary', OURS,
         ),
         Reader(
-            'film mp4', good.make_film('.mp4', 'mp4v'), _read_film,
+            'video mp4', good.make_video('.mp4', 'mp4v'), _read_video,
             damage_bytes, 'binary', THEIRS,
         ),
         Reader(
-            'film avi', good.make_film('.avi', 'MJPG'), _read_film,
+            'video avi', good.make_video('.avi', 'MJPG'), _read_video,
             damage_bytes, 'binary', THEIRS,
         ),
         Reader(
-            'jumps avi', good.make_film('.avi', 'MJPG'), _read_jumps,
+            'jumps avi', good.make_video('.avi', 'MJPG'), _read_jumps,
             damage_bytes, 'binary', THEIRS,
         ),
         Reader(
-            'jumps mp4', good.make_film('.mp4', 'mp4v'), _read_jumps,
+            'jumps mp4', good.make_video('.mp4', 'mp4v'), _read_jumps,
             damage_bytes, 'binary', THEIRS,
         ),
         Reader(

@@ -113,7 +113,7 @@ def _hard_trees(good: bytes) -> Iterator[bytes]:
 def _absurd_sizes(good: bytes) -> Iterator[bytes]:
     """Width and height in the header, whatever its form, made huge.
 
-    The good pictures and films are 64 wide and 48 high.
+    The good images and videos are 64 wide and 48 high.
     """
     for order in ('little', 'big'):
         for length in (2, 4):

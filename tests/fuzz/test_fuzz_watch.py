@@ -22,11 +22,11 @@ def leaves(root, path):
     (root / 'outside.jpg').read_bytes()
 
 
-def opens_film(root, path):
+def opens_video(root, path):
     cv2.VideoCapture(str(root / 'outside.avi'))
 
 
-def opens_film_late(root, path):
+def opens_video_late(root, path):
     cv2.VideoCapture().open(str(root / 'outside.avi'))
 
 
@@ -85,7 +85,7 @@ def refuses(root, path):
 @pytest.fixture
 def given(tmp_path):
     good_files.write_picture(tmp_path / 'outside.jpg')
-    good_files.write_film(tmp_path / 'outside.avi', 'MJPG', 2)
+    good_files.write_video(tmp_path / 'outside.avi', 'MJPG', 2)
     path = tmp_path / 'src' / 'a'
     path.parent.mkdir()
 
@@ -106,7 +106,7 @@ def given(tmp_path):
 @pytest.mark.parametrize(
     'read',
     [
-        leaves, opens_film, opens_film_late, opens_with_pyav, lists, follows,
+        leaves, opens_video, opens_video_late, opens_with_pyav, lists, follows,
         calls, connects, starts, speaks_at_length, speaks_in_lines, is_silent,
     ],
 )  # fmt: skip

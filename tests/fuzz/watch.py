@@ -20,7 +20,7 @@ EVENTS = {
     'os.rename', 'os.link', 'os.symlink', 'os.truncate', 'os.chmod',
     'shutil.rmtree', 'shutil.copyfile', 'sqlite3.connect', 'urllib.Request',
     'socket.connect', 'socket.getaddrinfo', 'subprocess.Popen', 'os.system',
-    'film',
+    'video',
 }  # fmt: skip
 
 # What in the watched folder begins so lies beside what may be touched.
@@ -72,13 +72,13 @@ def _hook(event: str, arguments: tuple) -> None:
         _state['seen'].append(f'{event} {place}')
 
 
-def _announced(open_film: Any) -> Any:
+def _announced(open_video: Any) -> Any:
     """A function of a library in C that says which file it opens."""
 
     def call(*arguments: Any, **options: Any) -> Any:
         if arguments and isinstance(arguments[0], str):
-            sys.audit('film', arguments[0])
-        return open_film(*arguments, **options)
+            sys.audit('video', arguments[0])
+        return open_video(*arguments, **options)
 
     return call
 

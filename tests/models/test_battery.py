@@ -178,7 +178,7 @@ def check(variant):
 
 
 def on(device, samples):
-    """The same samples with marks on a device."""
+    """The same samples with keypoints on a device."""
     for sample in samples:
         labels = sample.gt_instance_labels
         labels.keypoint_labels = torch.zeros(1, 68, 2, device=device)

@@ -6,7 +6,11 @@ from builders import build_model, tiny_model_cfg
 from torch import nn
 
 from rednet_mm.models import TemporalRecurrentNeck
-from rednet_mm.models.layers import StepBatchNorm2d, recomputed, recurrent_step
+from rednet_mm.models.layers import (
+    StepBatchNorm2d,
+    checkpointed,
+    recurrent_step,
+)
 
 dynamo = pytest.importorskip('torch._dynamo')
 if not dynamo.is_dynamo_supported():
@@ -119,7 +123,7 @@ def test_what_a_compiler_computes_again_is_counted_once():
         outputs = []
         for k, batch in enumerate((first, second)):
             with recurrent_step([norm], k):
-                outputs.append(recomputed(unit, [norm], batch))
+                outputs.append(checkpointed(unit, [norm], batch))
         return outputs
 
     first = torch.tensor([[[[1.0, 3.0]]]], requires_grad=True)

@@ -16,7 +16,7 @@ from mmengine.runner.checkpoint import load_state_dict
 from mmpose.registry import MODELS
 
 from rednet_mm.models import IdentityHead
-from rednet_mm.utils.checkpoint import check_checkpoint, compare
+from rednet_mm.utils.checkpoint import check_checkpoint, match_state_dict
 from rednet_mm.utils.errors import UserError
 
 IMAGES = dict(recurrent=False)
@@ -261,7 +261,7 @@ def test_what_a_checkpoint_may_be_used_for(
     torch.save(shapes(**before), path)
     with torch.device('meta'):
         model = build(**after)
-    for purpose, fits, cure in (
+    for purpose, fits, hint in (
         ('load', load, 'or leave load_from out'),
         ('test', test, 'use the config it was trained with'),
         ('resume', resume, 'start a new training from its weights'),
@@ -273,17 +273,17 @@ def test_what_a_checkpoint_may_be_used_for(
             check_checkpoint(model, path, purpose)
         sentence = str(caught.value)
         assert sentence.startswith(f'{path} does not fit the config: ')
-        assert cure in sentence and '\n' not in sentence
+        assert hint in sentence and '\n' not in sentence
 
 
 def test_other_depth_is_not_bridged(entries):
     deep = shapes(depth=34)
     model = build(depth=18)
-    found = compare(model, deep)
+    found = match_state_dict(model, deep)
     # 34 has 3, 4, 6, 3 units where 18 has 2 each: 8 of 10 tensors more.
     assert found.missing == found.unfit == ()
     assert len(found.unused) == 80
-    assert found.surplus == tuple(
+    assert found.unexpected == tuple(
         f'backbone.layer{layer}.{unit}'
         for layer, last in ((1, 2), (2, 3), (3, 5), (4, 2))
         for unit in range(2, last + 1)

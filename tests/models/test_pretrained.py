@@ -27,7 +27,7 @@ from mmpose.registry import MODELS
 
 from rednet_mm.models.utils.pretrained import load_pretrained
 from rednet_mm.utils import checkpoint
-from rednet_mm.utils.checkpoint import compare
+from rednet_mm.utils.checkpoint import match_state_dict
 from rednet_mm.utils.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -147,8 +147,8 @@ def test_names_and_shapes_are_torchvisions(depth):
     with torch.device('meta'):
         net = MODELS.build(dict(type='REDNetResNet', depth=depth))
         theirs = getattr(torchvision.models, f'resnet{depth}')(weights=None)
-    found = compare(net, theirs.state_dict())
-    assert found.unfit == found.surplus == found.extended == ()
+    found = match_state_dict(net, theirs.state_dict())
+    assert found.unfit == found.unexpected == found.extended == ()
     assert found.missing_modules == RESNET + DECODER
     assert found.unused_modules == ('fc',)
 
@@ -263,7 +263,7 @@ def test_damaged_or_missing_file_is_one_sentence(files, tmp_path):
     state['layer3.1.conv2.weight'][0, 0, 0, 0] = float('nan')
     infected = tmp_path / 'nan.pth'
     torch.save(state, infected)
-    for path, problem, cure in (
+    for path, problem, hint in (
         (tmp_path / 'none.pth', 'does not exist', 'init_cfg.checkpoint'),
         (cut, 'is not a whole checkpoint', 'use another copy'),
         (numbers, 'holds a list, not weights', 'init_cfg=None'),
@@ -279,7 +279,7 @@ def test_damaged_or_missing_file_is_one_sentence(files, tmp_path):
             load_pretrained(net, str(path))
         sentence = str(caught.value)
         assert sentence.startswith(f'{path} ')
-        assert problem in sentence and cure in sentence.partition(';')[2]
+        assert problem in sentence and hint in sentence.partition(';')[2]
         assert '\n' not in sentence
         assert torch.equal(net.conv1.weight, before)
     with pytest.raises(UserError, match='names no checkpoint; '):

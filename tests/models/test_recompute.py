@@ -10,7 +10,11 @@ from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.checkpoint import set_checkpoint_early_stop
 
-from rednet_mm.models.layers import StepBatchNorm2d, recomputed, recurrent_step
+from rednet_mm.models.layers import (
+    StepBatchNorm2d,
+    checkpointed,
+    recurrent_step,
+)
 
 sys.path.insert(
     0, str(Path(__file__).parents[2] / 'tools' / 'dev' / 'benchmarks')
@@ -183,7 +187,7 @@ def two_steps():
     for step, values in enumerate(([1.0, 3.0], [10.0, 30.0])):
         batch = torch.tensor([[[values]]], requires_grad=True)
         with recurrent_step([norm], step):
-            outputs.append(recomputed(unit, [norm], batch))
+            outputs.append(checkpointed(unit, [norm], batch))
     return norm, outputs
 
 
@@ -214,7 +218,7 @@ def test_an_error_in_the_recomputation_leaves_no_trace():
 
     batch = torch.randn(1, 1, 2, 2, requires_grad=True)
     with recurrent_step([norm], 1):
-        output = recomputed(unit, [norm], batch)
+        output = checkpointed(unit, [norm], batch)
     with pytest.raises(RuntimeError, match='broken off'):
         output.sum().backward()
     assert seen == [(1, 0.1), (1, 0.0)]

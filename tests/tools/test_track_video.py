@@ -1,4 +1,4 @@
-"""The command line that follows faces: its files, however a film ends."""
+"""The command line that follows faces: its files, however a video ends."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ FRAMES = 40
 
 
 @pytest.fixture
-def film(tmp_path):
+def video(tmp_path):
     """A square that is not there from frame 20 to 24."""
-    path = tmp_path / 'film.mp4'
+    path = tmp_path / 'video.mp4'
     writer = VideoWriter(str(path), 25)
     for number in range(FRAMES):
         there = [(10 + number, 30)] if number // 5 != 4 else []
@@ -79,19 +79,19 @@ def account(folder) -> dict:
     return json.loads((folder / 'a.json').read_text())
 
 
-def length(film) -> int:
-    with read_frames(str(film)) as reader:
+def length(video) -> int:
+    with read_frames(str(video)) as reader:
         return len(list(reader))
 
 
-def test_a_film_and_what_is_told_of_it(follow, film, tmp_path, capsys):
+def test_a_video_and_what_is_told_of_it(follow, video, tmp_path, capsys):
     sheet = tmp_path / 'new' / 'sheet.png'
-    follow(film, '--sheet', str(sheet), '--draw', 'trajectories')
+    follow(video, '--sheet', str(sheet), '--draw', 'trajectories')
     assert '40 frames, a face in 35, 1 ids, 0 switches; complete' in (
         capsys.readouterr().out
     )
     data = account(tmp_path)
-    assert data['source'] == str(film)
+    assert data['source'] == str(video)
     assert data['fps'] == 25
     assert data['frame_size'] == [128, 96]
     assert data['ended'] == dict(how='complete')
@@ -115,19 +115,19 @@ def test_a_film_and_what_is_told_of_it(follow, film, tmp_path, capsys):
     assert not list(tmp_path.glob('*.part.*'))
 
 
-def test_first_box_is_where_it_begins(follow, film, tmp_path):
-    follow(film, '--box', '9', '29', '26', '26')
+def test_first_box_is_where_it_begins(follow, video, tmp_path):
+    follow(video, '--box', '9', '29', '26', '26')
     first = account(tmp_path)['frames'][0]['faces']
     assert [face['bbox'] for face in first] == [[9, 29, 26, 26]]
 
 
-def test_a_stop_leaves_what_was_found(follow, film, tmp_path, capsys):
+def test_a_stop_leaves_what_was_found(follow, video, tmp_path, capsys):
     def stop(number):
         if number == 10:
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(SystemExit) as ended:
-        follow(film, on_frame=stop)
+        follow(video, on_frame=stop)
     assert ended.value.code == 130
     data = account(tmp_path)
     assert data['ended'] == dict(how='interrupted')
@@ -141,7 +141,7 @@ def test_a_stop_leaves_what_was_found(follow, film, tmp_path, capsys):
 STUCK = 35
 
 
-def _follow_and_get_stuck(folder, film):
+def _follow_and_get_stuck(folder, video):
     """In a process of its own, which is killed."""
 
     def on_frame(number):
@@ -152,12 +152,12 @@ def _follow_and_get_stuck(folder, film):
         # The JSON is written anew after every frame.
         patch.setattr('rednet_mm.apis.track_log.SAVE_EVERY', 0.0)
         patch.setattr('rednet_mm.apis.track_log.SAVE_SHARE', float('inf'))
-        _follow(folder, patch, film, on_frame=on_frame)
+        _follow(folder, patch, video, on_frame=on_frame)
 
 
-def test_a_killed_run_leaves_parts_that_can_be_used(film, tmp_path):
+def test_a_killed_run_leaves_parts_that_can_be_used(video, tmp_path):
     process = FORKSERVER.Process(
-        target=_follow_and_get_stuck, args=(tmp_path, film), daemon=True
+        target=_follow_and_get_stuck, args=(tmp_path, video), daemon=True
     )
     process.start()
     lines = tmp_path / 'a.part.jsonl'
@@ -172,7 +172,7 @@ def test_a_killed_run_leaves_parts_that_can_be_used(film, tmp_path):
     data = json.loads((tmp_path / 'a.part.json').read_text())
     assert data['ended'] == dict(how='running')
     assert STUCK - 5 <= len(data['frames']) < FRAMES
-    # The film is whole but for what is after its last keyframe.
+    # The video is whole but for what is after its last keyframe.
     assert 0 < length(tmp_path / 'a.part.mp4') < FRAMES
 
 
@@ -206,17 +206,17 @@ def test_what_is_left_out_of_a_folder_is_told(follow, tmp_path, capsys):
     )
 
 
-def test_a_film_that_breaks_off_is_told(follow, film, tmp_path):
-    whole = film.read_bytes()
-    film.write_bytes(whole[: len(whole) * 6 // 10])
-    follow(film)
+def test_a_video_that_breaks_off_is_told(follow, video, tmp_path):
+    whole = video.read_bytes()
+    video.write_bytes(whole[: len(whole) * 6 // 10])
+    follow(video)
     data = account(tmp_path)
     assert data['ended']['how'] == 'broken off'
-    assert str(film) in data['ended']['why']
+    assert str(video) in data['ended']['why']
     assert 0 < len(data['frames']) == length(tmp_path / 'a.mp4') < FRAMES
 
 
-def test_frames_of_other_sizes_do_not_stop_a_film(follow, tmp_path):
+def test_frames_of_other_sizes_do_not_stop_a_video(follow, tmp_path):
     folder = tmp_path / 'frames'
     folder.mkdir()
     image = frame((20, 20))
@@ -241,12 +241,12 @@ def test_frames_of_other_sizes_do_not_stop_a_film(follow, tmp_path):
     ],
 )
 def test_wrong_wishes_are_one_sentence(
-    follow, film, tmp_path, monkeypatch, capsys, options, words
+    follow, video, tmp_path, monkeypatch, capsys, options, words
 ):
     for name in ('DISPLAY', 'WAYLAND_DISPLAY'):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(SystemExit) as ended:
-        follow(film, *options)
+        follow(video, *options)
     assert ended.value.code == 2
     assert words in capsys.readouterr().err
     assert not list(tmp_path.glob('a.*'))

@@ -9,7 +9,12 @@ from mmengine.dataset import Compose
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from rednet_mm.datasets.metainfo import FACE_68
-from rednet_mm.tracking.boxes import authors_box, box_of, grown, overlap
+from rednet_mm.tracking.boxes import (
+    authors_bbox,
+    bbox_from_keypoints,
+    bbox_overlap,
+    enlarge_bbox,
+)
 from rednet_mm.tracking.crops import Cropper
 from rednet_mm.tracking.torch_network import padding_of
 from rednet_mm.utils.errors import UserError
@@ -60,10 +65,10 @@ def test_box_of_by_hand():
     # Extent x 10 to 30, y 5 to 45: the larger side is 40, the middle
     # (20, 25), so the square begins at (0, 5).
     marks = np.array([[10.0, 20], [30, 5], [20, 45]])
-    assert box_of(marks).tolist() == [0, 5, 40, 40]
+    assert bbox_from_keypoints(marks).tolist() == [0, 5, 40, 40]
     # Wider than high: extent 40 x 20 round (30, 10).
     wide = np.array([[10.0, 0], [50, 20]])
-    assert box_of(wide).tolist() == [10, -10, 40, 40]
+    assert bbox_from_keypoints(wide).tolist() == [10, -10, 40, 40]
 
 
 def test_authors_box_by_hand():
@@ -73,17 +78,17 @@ def test_authors_box_by_hand():
         [(10, 10), (15, 10), (25, 10), (30, 10), (20, 20), (15, 30), (25, 30)],
         float,
     )
-    assert authors_box(marks, 1.5).tolist() == [0, 0, 40, 40]
+    assert authors_bbox(marks, 1.5).tolist() == [0, 0, 40, 40]
     of_68 = np.zeros((68, 2))
     of_68[[36, 39, 42, 45, 30, 48, 54]] = marks
-    assert authors_box(of_68, 1.5).tolist() == [0, 0, 40, 40]
+    assert authors_bbox(of_68, 1.5).tolist() == [0, 0, 40, 40]
     with pytest.raises(UserError, match="not among 5; use 'extent'"):
-        authors_box(marks[:5], 1.5)
+        authors_bbox(marks[:5], 1.5)
 
 
 def test_boxes_move_and_grow_with_the_face():
     marks = face_shape(64)
-    for box in (box_of, lambda m: authors_box(m, 1.25)):
+    for box in (bbox_from_keypoints, lambda m: authors_bbox(m, 1.25)):
         x, y, w, h = box(marks)
         assert w == h > 0
         np.testing.assert_allclose(
@@ -91,17 +96,17 @@ def test_boxes_move_and_grow_with_the_face():
         )
 
 
-def test_grown_by_hand():
+def test_enlarge_bbox_by_hand():
     box = np.array([10.0, 20, 40, 20])
-    assert grown(box, 1).tolist() == box.tolist()
+    assert enlarge_bbox(box, 1).tolist() == box.tolist()
     # Twice as large: a half of each side more at each end.
-    assert grown(box, 2).tolist() == [-10, 10, 80, 40]
+    assert enlarge_bbox(box, 2).tolist() == [-10, 10, 80, 40]
 
 
 def test_overlap_by_hand():
     one = np.array([0.0, 0, 10, 10])
     # 5 x 10 of 100; of the smaller one: all of 4 x 4; nothing.
-    assert overlap(one, np.array([5.0, 0, 10, 10])) == 0.5
-    assert overlap(one, np.array([3.0, 3, 4, 4])) == 1
-    assert overlap(one, np.array([20.0, 0, 10, 10])) == 0
-    assert overlap(one, np.array([2.0, 2, 0, 0])) == 0
+    assert bbox_overlap(one, np.array([5.0, 0, 10, 10])) == 0.5
+    assert bbox_overlap(one, np.array([3.0, 3, 4, 4])) == 1
+    assert bbox_overlap(one, np.array([20.0, 0, 10, 10])) == 0
+    assert bbox_overlap(one, np.array([2.0, 2, 0, 0])) == 0

@@ -80,14 +80,18 @@ def test_nothing_where_there_is_nothing(name, size, request):
 
 
 def first_frame(shared) -> tuple[np.ndarray, np.ndarray]:
-    """A photo of 300-W with a frontal face, and the square of its marks."""
+    """An image of 300-W with a frontal face, and the square of its
+    keypoints.
+    """
     import cv2
 
     from data_converters.pts import read_pts
-    from rednet_mm.tracking.tracker import box_of
+    from rednet_mm.tracking.tracker import bbox_from_keypoints
 
     file = shared / '300w' / 'lfpw_train' / 'image_0009.jpg'
-    return cv2.imread(str(file)), box_of(read_pts(file.with_suffix('.pts')))
+    return cv2.imread(str(file)), bbox_from_keypoints(
+        read_pts(file.with_suffix('.pts'))
+    )
 
 
 @pytest.mark.parametrize('name', ['cascade', 'blazeface'])

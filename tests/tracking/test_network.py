@@ -43,7 +43,7 @@ def test_what_a_config_says_of_the_network(network):
 
 def test_results_are_those_of_the_models_step(network, crops):
     result, states = network.run(crops, [None] * 3)
-    # Normalised as MMPose does it for stills.
+    # Normalised as MMPose does it for still images.
     stills = [torch.from_numpy(crop).permute(2, 0, 1) for crop in crops]
     data = network.model.data_preprocessor(
         dict(inputs=stills, data_samples=[])

@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 SIZE, FRAMES = 64, 100
 
 
-def film(faces: int, frames: int, seed: int = 0) -> np.ndarray:
+def video(faces: int, frames: int, seed: int = 0) -> np.ndarray:
     """Blurred noise that drifts, (frames, faces, SIZE, SIZE, 3), uint8.
 
     Args:
@@ -61,7 +61,7 @@ def give_peaks(model: torch.nn.Module) -> None:
     by 1. The highest of a thousand pixels stands out by some three times
     that.
     """
-    crops = torch.from_numpy(film(4, 1, seed=1)[0]).permute(0, 3, 1, 2)
+    crops = torch.from_numpy(video(4, 1, seed=1)[0]).permute(0, 3, 1, 2)
     frames = model.data_preprocessor(dict(inputs=[crops]))['inputs'][0]
     for norm in model.modules():
         if isinstance(norm, StepBatchNorm2d):
@@ -117,7 +117,7 @@ def network(exported):
 
 
 def follow(network, crops, states=None):
-    """Keypoints, scores and spreads of a film, and the last states."""
+    """Keypoints, scores and spreads of a video, and the last states."""
     states, results = states or [None] * crops.shape[1], []
     for frame in crops:
         result, states = network.run(frame, states)
@@ -127,7 +127,7 @@ def follow(network, crops, states=None):
 
 
 def test_landmarks_are_pytorchs_over_a_hundred_frames(original, network):
-    crops = film(1, FRAMES)
+    crops = video(1, FRAMES)
     (places, scores, spreads), _ = follow(network, crops)
     # PyTorch reads it as one clip, which is what its frames give one by one.
     model, clip = original.model, torch.from_numpy(crops[:, 0])
@@ -171,7 +171,7 @@ def test_the_example_of_the_documentation_runs_without_torch(
 
 
 def test_faces_of_one_batch_do_not_touch(network):
-    crops = film(3, 3)
+    crops = video(3, 3)
     _, states = follow(network, crops)
     before = [[part.copy() for part in state] for state in states]
     # The second is lost, the others change places, one is new.
@@ -193,7 +193,7 @@ def test_faces_of_one_batch_do_not_touch(network):
 
 
 def test_a_tracker_takes_either_network(original, network):
-    frames = film(1, 3)[:, 0]
+    frames = video(1, 3)[:, 0]
     box = np.array([[4, 6, 50, 50]])
     followed = [
         list(LandmarkTracker(each, None).track(frames, box))
@@ -230,7 +230,7 @@ def test_other_networks_are_the_same_too(tmp_path, model, parts):
     ours: list = [None] * 2
     theirs: list = [None] * 2
     distances, heights = [], []
-    for crops in film(2, 3):
+    for crops in video(2, 3):
         result, ours = network.run(crops, ours)
         wanted, theirs = original.run(crops, theirs)
         distances.append(
@@ -281,7 +281,7 @@ def test_a_vgg_of_several_steps_remembers_the_same(tmp_path):
     path = tmp_path / 'network.onnx'
     onnx_export.export_onnx(original, str(path), 'test')
     network = OnnxNetwork(str(path), threads=1)
-    crops = film(2, 3)
+    crops = video(2, 3)
     (_, scores, _), ours = follow(network, crops)
     (_, wanted, _), theirs = follow(original, crops)
     np.testing.assert_allclose(scores, wanted, atol=1e-5)

@@ -42,9 +42,9 @@ def run(tracker, frames, **given):
 
 def test_faces_keep_their_ids_and_boxes_follow():
     tracker = tracker_of()
-    film = [frame((10 + 3 * i, 10), (90 - 3 * i, 60)) for i in range(10)]
+    video = [frame((10 + 3 * i, 10), (90 - 3 * i, 60)) for i in range(10)]
     state = tracker.init_state()
-    for number, image in enumerate(film):
+    for number, image in enumerate(video):
         faces, state = tracker.step(image, state)
         assert [face.id for face in faces] == [0, 1]
         for face, x in zip(faces, (10 + 3 * number, 90 - 3 * number)):
@@ -62,7 +62,7 @@ def test_faces_keep_their_ids_and_boxes_follow():
 
 def test_detector_is_asked_at_first_at_a_loss_and_from_time_to_time():
     asked = Asked()
-    tracker = tracker_of(asked, redetect_every=4)
+    tracker = tracker_of(asked, redetect_interval=4)
     state = tracker.init_state()
     both, one = frame((10, 10), (80, 60)), frame((10, 10))
     counts = []
@@ -81,7 +81,7 @@ def test_detector_is_asked_at_first_at_a_loss_and_from_time_to_time():
 
 def test_never_asked_again_while_all_goes_well():
     asked = Asked()
-    run(tracker_of(asked, redetect_every=0), [frame((10, 10))] * 30)
+    run(tracker_of(asked, redetect_interval=0), [frame((10, 10))] * 30)
     assert asked.times == 1
 
 
@@ -96,9 +96,9 @@ def test_no_face_at_all():
     [(5, 8, True), (5, 40, False), (30, 8, False)],
 )
 def test_id_survives_a_short_loss_nearby(away, move, same):
-    tracker = tracker_of(remember=20, reach=1.0)
-    film = [frame((20, 20))] * 3 + [frame()] * away
-    ids, events, _ = run(tracker, [*film, frame((20 + move, 20))])
+    tracker = tracker_of(max_lost_frames=20, max_displacement=1.0)
+    video = [frame((20, 20))] * 3 + [frame()] * away
+    ids, events, _ = run(tracker, [*video, frame((20 + move, 20))])
     assert ids[:4] == [[0], [0], [0], []]
     assert events[3] == [('lost', 0)]
     assert all(each == [] for each in ids[3:-1])
@@ -107,9 +107,9 @@ def test_id_survives_a_short_loss_nearby(away, move, same):
 
 
 def test_the_nearest_of_two_lost_faces_comes_back():
-    tracker = tracker_of(reach=3.0)
-    film = [frame((20, 20), (60, 20)), frame(), frame((52, 20), (28, 20))]
-    ids, events, state = run(tracker, film)
+    tracker = tracker_of(max_displacement=3.0)
+    video = [frame((20, 20), (60, 20)), frame(), frame((52, 20), (28, 20))]
+    ids, events, state = run(tracker, video)
     assert ids == [[0, 1], [], [1, 0]] or ids == [[0, 1], [], [0, 1]]
     x = {face.id: face.box[0] for face in state.faces}
     assert x[0] < x[1]
@@ -118,8 +118,8 @@ def test_the_nearest_of_two_lost_faces_comes_back():
 
 def test_face_that_leaves_the_image():
     # What is left of it in the image shrinks until it is no face.
-    film = [frame((110 + 3 * i, 40)) for i in range(8)]
-    ids, events, state = run(tracker_of(None), film, boxes=box(110, 40))
+    video = [frame((110 + 3 * i, 40)) for i in range(8)]
+    ids, events, state = run(tracker_of(None), video, boxes=box(110, 40))
     assert ids[0] == [0]
     assert [each for some in events for each in some][1:] == [('lost', 0)]
     assert state.ids == ()
@@ -128,8 +128,8 @@ def test_face_that_leaves_the_image():
 def test_face_whose_middle_is_outside_has_left():
     tracker = tracker_of(None)
     # Landmarks at the right edge of the crop: its 54 pixels begin at x = 79,
-    # the middle of the marks is 55.5 / 63 of them further, at 127; the next
-    # crop is of 19 pixels from 117 on, and the middle at 134.
+    # the middle of the keypoints is 55.5 / 63 of them further, at 127; the
+    # next crop is of 19 pixels from 117 on, and the middle at 134.
     marks = np.array([(48, 20), (63, 20), (48, 35), (63, 35)] + [(50, 30)] * 3)
     tracker.network.one = lambda white: (marks, 1.0)
     ids, events, state = run(tracker, [frame()] * 2, boxes=box(88, 30, 36))
@@ -140,9 +140,9 @@ def test_face_whose_middle_is_outside_has_left():
 
 def test_two_tracks_on_one_face_become_the_older():
     # Two squares run into each other and are one from then on.
-    film = [frame((10 + 4 * i, 30), (90 - 4 * i, 30)) for i in range(11)]
-    film += [frame((50, 30))] * 3
-    ids, events, state = run(tracker_of(redetect_every=0), film)
+    video = [frame((10 + 4 * i, 30), (90 - 4 * i, 30)) for i in range(11)]
+    video += [frame((50, 30))] * 3
+    ids, events, state = run(tracker_of(redetect_interval=0), video)
     assert ids[0] == [0, 1]
     assert ids[-1] == [0]
     merged = [each for some in events for each in some if each[0] == 'merged']
@@ -186,14 +186,14 @@ def test_boxes_that_are_none(boxes):
 
 
 def test_without_a_detector_a_face_is_looked_for_where_it_was():
-    film = [frame((20, 20))] * 2 + [frame()] * 3 + [frame((22, 20))] * 2
-    ids, events, state = run(tracker_of(None), film, boxes=box(20, 20))
+    video = [frame((20, 20))] * 2 + [frame()] * 3 + [frame((22, 20))] * 2
+    ids, events, state = run(tracker_of(None), video, boxes=box(20, 20))
     assert ids == [[0], [0], [], [], [], [0], [0]]
     assert [len(each) for each in events] == [1, 0, 1, 0, 0, 1, 0]
     # It is forgotten: nothing is looked for any more.
-    tracker = tracker_of(None, remember=3)
+    tracker = tracker_of(None, max_lost_frames=3)
     ids, _, state = run(
-        tracker, film[:2] + [frame()] * 9 + film[5:], boxes=box(20, 20)
+        tracker, video[:2] + [frame()] * 9 + video[5:], boxes=box(20, 20)
     )
     assert ids[-1] == []
     assert state.lost == ()
@@ -255,9 +255,9 @@ def test_what_is_no_image_is_named_by_its_number(image):
 
 
 def test_thresholds_come_with_the_network_and_can_be_overridden():
-    network = SquareNetwork(min_score=1.1, redetect_every=7)
+    network = SquareNetwork(min_score=1.1, redetect_interval=7)
     tracker = LandmarkTracker(network, squares)
-    assert tracker.settings.redetect_every == 7
+    assert tracker.settings.redetect_interval == 7
     assert run(tracker, [frame((20, 20))])[0] == [[]]
     kept = LandmarkTracker(network, squares, min_score=0.5)
     assert run(kept, [frame((20, 20))])[0] == [[0]]
@@ -271,12 +271,12 @@ def test_thresholds_come_with_the_network_and_can_be_overridden():
 
 
 def test_smoothing_changes_what_is_given_out_and_no_box():
-    film = [frame((20 + 4 * (n % 2), 20)) for n in range(12)]
+    video = [frame((20 + 4 * (n % 2), 20)) for n in range(12)]
     plain = tracker_of(detector=squares)
     smooth = LandmarkTracker(SquareNetwork(), squares, OneEuroFilter())
     states = [plain.init_state(), smooth.init_state()]
     shown = [[], []]
-    for number, image in enumerate(film):
+    for number, image in enumerate(video):
         for place, tracker in enumerate((plain, smooth)):
             (face,), states[place] = tracker.step(
                 image, states[place], time=number / 30
@@ -304,7 +304,7 @@ def test_reset_forgets_faces_and_goes_on_counting():
 def test_state_and_memory_do_not_grow():
     """Faces come, go and jump for 5,000 frames."""
     tracker = LandmarkTracker(
-        SquareNetwork(), squares, OneEuroFilter(), redetect_every=3
+        SquareNetwork(), squares, OneEuroFilter(), redetect_interval=3
     )
     tracker.crop = Cropper((16, 16), 1.5)
     rng = np.random.default_rng(0)
@@ -328,3 +328,11 @@ def test_state_and_memory_do_not_grow():
     assert max(sizes[60:]) <= max(sizes[:60]) * 1.1
     # What the last 400 frames have left behind is the state.
     assert held < 100_000
+
+
+def test_settings_of_older_configs_warn_and_count():
+    from rednet_mm.tracking import TrackerSettings
+
+    with pytest.warns(FutureWarning, match='use match_threshold'):
+        settings = TrackerSettings.of(same_face=0.4)
+    assert settings.match_threshold == 0.4

@@ -1,4 +1,4 @@
-"""Following faces with a network of random weights: films do not touch."""
+"""Following faces with a network of random weights: videos do not touch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def tracker(tmp_path_factory):
     return LandmarkTracker(TorchNetwork(config, str(path)), None)
 
 
-def film(seed: int) -> list[np.ndarray]:
+def video(seed: int) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
     return [rng.integers(0, 256, (80, 96, 3), np.uint8) for _ in range(4)]
 
@@ -37,8 +37,8 @@ def assert_same(some, others):
                 )
 
 
-def test_interleaved_films_are_as_alone_bit_by_bit(tracker):
-    one, other = film(0), film(1)
+def test_interleaved_videos_are_as_alone_bit_by_bit(tracker):
+    one, other = video(0), video(1)
     alone = list(tracker.track(one, BOXES)), list(tracker.track(other, BOXES))
     states = [tracker.init_state(), tracker.init_state()]
     found = [], []
@@ -55,7 +55,7 @@ def test_interleaved_films_are_as_alone_bit_by_bit(tracker):
 
 
 def test_step_leaves_its_state_as_it_was(tracker):
-    frames = film(0)
+    frames = video(0)
     _, state = tracker.step(frames[0], tracker.init_state(), BOXES)
     once, _ = tracker.step(frames[1], state)
     tracker.step(frames[2], state)
@@ -66,7 +66,7 @@ def test_step_leaves_its_state_as_it_was(tracker):
 
 
 def test_a_face_goes_on_with_its_own_memory(tracker):
-    frames = film(0)
+    frames = video(0)
     both = list(tracker.track(frames, BOXES))
     alone = list(tracker.track(frames, BOXES[1:]))
     for pair, (single,) in zip(both, alone):

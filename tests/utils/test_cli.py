@@ -10,9 +10,9 @@ import pytest
 
 from rednet_mm.utils.cli import (
     add_run_arguments,
+    atomic_dump,
     check_suffix,
-    dump_whole,
-    one_sentence_errors,
+    report_user_errors,
     run_config,
 )
 from rednet_mm.utils.errors import UserError
@@ -35,7 +35,7 @@ rednet_mm.utils.errors.UserError: a.jpg is broken; replace it
     ids=['plain', 'worker', 'file', 'download'],
 )
 def test_one_sentence(capsys, error, sentence):
-    with pytest.raises(SystemExit) as stop, one_sentence_errors():
+    with pytest.raises(SystemExit) as stop, report_user_errors():
         raise error
     assert stop.value.code == 2
     said = capsys.readouterr().err
@@ -43,12 +43,12 @@ def test_one_sentence(capsys, error, sentence):
 
 
 def test_a_bug_keeps_its_trace():
-    with pytest.raises(KeyError), one_sentence_errors():
+    with pytest.raises(KeyError), report_user_errors():
         raise KeyError('bug')
 
 
 def test_interruption(capsys):
-    with pytest.raises(SystemExit) as stop, one_sentence_errors('stopped'):
+    with pytest.raises(SystemExit) as stop, report_user_errors('stopped'):
         raise KeyboardInterrupt
     assert stop.value.code == 130
     assert capsys.readouterr().err == 'stopped\n'
@@ -63,10 +63,10 @@ def test_suffix_is_checked_before_the_work():
 
 def test_output_is_whole_or_not_there(tmp_path):
     path = tmp_path / 'new' / 'a.json'
-    dump_whole(dict(a=1), str(path))
+    atomic_dump(dict(a=1), str(path))
     assert json.loads(path.read_text()) == dict(a=1)
     with pytest.raises(TypeError):
-        dump_whole(dict(a=object()), str(path))
+        atomic_dump(dict(a=object()), str(path))
     assert json.loads(path.read_text()) == dict(a=1)
 
 

@@ -1,15 +1,15 @@
-"""Outputs are there whole or not at all."""
+"""Outputs are there complete or not at all."""
 
 from __future__ import annotations
 
 import pytest
 
-from rednet_mm.utils.io import part_of, whole
+from rednet_mm.utils.io import atomic_write, partial_path
 
 
 def test_it_appears_when_it_is_complete(tmp_path):
     path = tmp_path / 'new' / 'a.b.json'
-    with whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text('half')
         assert part.suffix == '.json' and '.part' in part.name
         assert not path.exists()
@@ -20,7 +20,7 @@ def test_it_appears_when_it_is_complete(tmp_path):
 def test_a_failure_leaves_what_was_there(tmp_path):
     path = tmp_path / 'a.txt'
     path.write_text('before')
-    with pytest.raises(KeyError), whole(str(path)) as part:
+    with pytest.raises(KeyError), atomic_write(str(path)) as part:
         part.write_text('half')
         raise KeyError
     assert path.read_text() == 'before'
@@ -29,14 +29,14 @@ def test_a_failure_leaves_what_was_there(tmp_path):
 
 def test_what_a_killed_process_left_is_overwritten(tmp_path):
     path = tmp_path / 'a.txt'
-    part_of(path).write_text('left over, and longer')
-    with whole(path) as part:
+    partial_path(path).write_text('left over, and longer')
+    with atomic_write(path) as part:
         part.write_text('new')
     assert path.read_text() == 'new'
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_nothing_written_is_no_file(tmp_path):
-    with pytest.raises(FileNotFoundError), whole(tmp_path / 'a.txt'):
+    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / 'a.txt'):
         pass
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Pictures of faces and of many frames."""
+"""Images of faces and of many frames."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rednet_mm.apis import (
     draw_face,
     draw_maps,
 )
-from rednet_mm.tracking.boxes import box_of
+from rednet_mm.tracking.boxes import bbox_from_keypoints
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_contact_sheet_shape(count, columns, shape):
 def test_draw_face_draws_on_the_marks():
     frame = np.zeros((96, 96, 3), np.uint8)
     marks = face_shape(96)
-    face = TrackedFace(7, box_of(marks), marks, np.ones(68))
+    face = TrackedFace(7, bbox_from_keypoints(marks), marks, np.ones(68))
     draw_face(frame, face)
     columns, rows = np.round(marks).astype(int).T
     assert (frame[rows, columns].max(1) > 60).all()

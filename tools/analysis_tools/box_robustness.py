@@ -36,9 +36,9 @@ from rednet_mm.evaluation import Protocol, frame_errors
 from rednet_mm.evaluation.protocol import point_indices, points_name
 from rednet_mm.evaluation.records import predicted_points
 from rednet_mm.tracking.crops import Cropper
-from rednet_mm.utils.cli import existing_config, one_sentence_errors
-from rednet_mm.utils.env import describe_run
-from rednet_mm.utils.io import whole
+from rednet_mm.utils.cli import existing_config, report_user_errors
+from rednet_mm.utils.env import run_environment
+from rednet_mm.utils.io import atomic_write
 
 # A detector's box is that of a face if their intersection over union is this.
 SAME_FACE = 0.4
@@ -90,15 +90,15 @@ def measure(
             boxes.append(detected)
         crops = crop(image, np.stack(boxes))
         found, _ = network.run(crops.images, [None] * len(boxes))
-        marks = np.asarray(truth.keypoints, float)  # (1, M, 2)
+        keypoints = np.asarray(truth.keypoints, float)  # (1, M, 2)
         seen = np.asarray(truth.keypoints_visible).reshape(1, -1) > 0
-        number = marks.shape[1]
+        number = keypoints.shape[1]
         known = predicted_points(network.num_keypoints, number, args.config)
         points = point_indices(args.points, number) if args.points else known
         prediction = crops.to_frame(found.keypoints)
         errors = frame_errors(
             prediction[:, [known.index(point) for point in points]],
-            np.repeat(marks, len(boxes), 0),
+            np.repeat(keypoints, len(boxes), 0),
             np.repeat(seen, len(boxes), 0),
             args.norm,
             points,
@@ -168,7 +168,7 @@ def write_all(
         checkpoint=args.checkpoint,
         faces=len(errors),
         seed=args.seed,
-        environment=describe_run(),
+        environment=run_environment(),
         tables=list(map(table_dict, tables)),
     )
     texts = {
@@ -177,7 +177,7 @@ def write_all(
     }
     for suffix in (*texts, '.png'):
         path = args.out / f'box_robustness{suffix}'
-        with whole(path) as part:
+        with atomic_write(path) as part:
             if suffix in texts:
                 part.write_text(texts[suffix])
             else:
@@ -187,7 +187,7 @@ def write_all(
 
 def main() -> None:
     args = parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         register_all_modules()
         cfg = Config.fromfile(existing_config(args.config))
         if args.cfg_options:

@@ -1,4 +1,4 @@
-"""Write the validation figures of a training, epoch by epoch, as Markdown:
+"""Write the validation metrics of a training, epoch by epoch, as Markdown:
 
 python tools/analysis_tools/learning_curve.py WORK_DIR [--out TABLE.md]
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from rednet_mm.utils.cli import one_sentence_errors
+from rednet_mm.utils.cli import report_user_errors
 
 COLUMNS = {
     'face/NME': 'mean error',
@@ -20,7 +20,7 @@ COLUMNS = {
 
 
 def read_epochs(work_dir: Path) -> dict[int, dict[str, float]]:
-    """Validation figures by epoch, from the logs of all its runs in order.
+    """Validation metrics by epoch, from the logs of all its runs in order.
 
     Raises:
         FileNotFoundError: if there is no validation in the folder.
@@ -54,14 +54,14 @@ def as_markdown(work_dir: Path) -> str:
         f'`{dumped.name}`, validated on `{data}`, seed '
         f'{cfg.randomness.get("seed")}, '
         + ', '.join(f'{name} {value}' for name, value in about.items())
-        + '. All figures in %, norm '
+        + '. All metrics in %, norm '
         + f'`{cfg.val_evaluator.get("norm", "outer_eyes")}`.',
         '',
         '| epoch | ' + ' | '.join(COLUMNS.values()) + ' |',
         '|' + '---|' * (1 + len(COLUMNS)),
     ]
-    for epoch, figures in sorted(epochs.items()):
-        cells = ' | '.join(f'{figures[name]:.2f}' for name in COLUMNS)
+    for epoch, metrics in sorted(epochs.items()):
+        cells = ' | '.join(f'{metrics[name]:.2f}' for name in COLUMNS)
         lines.append(f'| {epoch} | {cells} |')
     return '\n'.join(lines) + '\n'
 
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument('work_dir', type=Path, help='folder of a training')
     parser.add_argument('--out', type=Path, help='also write it here')
     args = parser.parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         table = as_markdown(args.work_dir)
     print(table, end='')
     if args.out:

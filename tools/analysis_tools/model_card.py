@@ -1,4 +1,4 @@
-"""Measure the shipped model and write its figures into card and metafile:
+"""Measure the bundled model and write its metrics into card and metafile:
 
 python tools/analysis_tools/model_card.py
 
@@ -17,17 +17,17 @@ from typing import Any
 
 import yaml
 
-from rednet_mm.utils.bundled import ShippedModel, shipped_model
-from rednet_mm.utils.cli import one_sentence_errors
-from rednet_mm.utils.env import describe_run
+from rednet_mm.utils.bundled import BundledModel, bundled_model
+from rednet_mm.utils.cli import report_user_errors
+from rednet_mm.utils.env import run_environment
 from rednet_mm.utils.errors import UserError
-from rednet_mm.utils.io import whole
-from rednet_mm.utils.markdown import page_with
+from rednet_mm.utils.io import atomic_write
+from rednet_mm.utils.markdown import replace_section
 
 ROOT = Path(__file__).resolve().parents[2]
 METAFILE = ROOT / 'configs' / 'metafile.yml'
 BEGIN, END = (
-    '<!-- figures: python tools/analysis_tools/model_card.py -->',
+    '<!-- metrics: python tools/analysis_tools/model_card.py -->',
     '<!-- end -->',
 )
 
@@ -59,8 +59,8 @@ def options(root: str, file: str) -> list[str]:
     ]
 
 
-def measure(model: ShippedModel, root: str, file: str) -> dict[str, float]:
-    """The figures of tools/test.py.
+def measure(model: BundledModel, root: str, file: str) -> dict[str, float]:
+    """The metrics of tools/test.py.
 
     Raises:
         UserError: if it failed.
@@ -77,29 +77,29 @@ def measure(model: ShippedModel, root: str, file: str) -> dict[str, float]:
         )
         if done.returncode:
             raise UserError(f'tools/test.py failed on {root}; see above')
-        figures: dict[str, float] = json.loads(out.read_text())
-    return figures
+        metrics: dict[str, float] = json.loads(out.read_text())
+    return metrics
 
 
 def table(found: dict[str, dict[str, float]]) -> str:
     """Markdown, in the digits of tools/test.py."""
     about = ', '.join(
-        f'{name} {value}' for name, value in describe_run().items()
+        f'{name} {value}' for name, value in run_environment().items()
     )
     lines = [
         f'Measured with {about}. In %, over the distance of the outer eye '
-        'corners; boxes: the squares round the marks, enlarged by 1.25.',
+        'corners; boxes: the squares round the keypoints, enlarged by 1.25.',
         '',
         '| data | ' + ' | '.join(COLUMNS.values()) + ' |',
         '|---' * (len(COLUMNS) + 1) + '|',
     ]
-    for name, figures in found.items():
-        row = [f'{figures[key]:.3f}' for key in COLUMNS]
+    for name, metrics in found.items():
+        row = [f'{metrics[key]:.3f}' for key in COLUMNS]
         lines.append(f'| {name} | ' + ' | '.join(row) + ' |')
     return '\n'.join(lines)
 
 
-def metafile(model: ShippedModel, found: dict[str, dict[str, float]]) -> Any:
+def metafile(model: BundledModel, found: dict[str, dict[str, float]]) -> Any:
     """What OpenMMLab's tools read of a model."""
     return dict(
         Collections=[
@@ -129,11 +129,11 @@ def metafile(model: ShippedModel, found: dict[str, dict[str, float]]) -> Any:
                         Task='Face 2D Keypoint',
                         Dataset=name,
                         Metrics={
-                            label: round(figures[key], 3)
+                            label: round(metrics[key], 3)
                             for key, label in COLUMNS.items()
                         },
                     )
-                    for name, figures in found.items()
+                    for name, metrics in found.items()
                 ],
             }
         ],
@@ -142,15 +142,15 @@ def metafile(model: ShippedModel, found: dict[str, dict[str, float]]) -> Any:
 
 def main() -> None:
     argparse.ArgumentParser(
-        description='Measure the shipped model, write card and metafile'
+        description='Measure the bundled model, write card and metafile'
     ).parse_args()
-    with one_sentence_errors():
-        model = shipped_model()
+    with report_user_errors():
+        model = bundled_model()
         found = {name: measure(model, *place) for name, place in DATA.items()}
-        card = page_with(model.card, BEGIN, f'{table(found)}\n', END)
-        with whole(model.card) as part:
+        card = replace_section(model.card, BEGIN, f'{table(found)}\n', END)
+        with atomic_write(model.card) as part:
             part.write_text(card)
-        with whole(METAFILE) as part:
+        with atomic_write(METAFILE) as part:
             part.write_text(
                 yaml.safe_dump(metafile(model, found), sort_keys=False)
             )

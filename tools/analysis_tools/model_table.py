@@ -21,8 +21,8 @@ from torch import nn
 from torch._subclasses import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from rednet_mm.utils.cli import one_sentence_errors
-from rednet_mm.utils.env import describe_run
+from rednet_mm.utils.cli import report_user_errors
+from rednet_mm.utils.env import run_environment
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
@@ -215,7 +215,7 @@ def as_markdown(
     ]
     lines = [
         'Written by `python tools/analysis_tools/model_table.py`, commit '
-        f'{describe_run()["commit"]}. Input {size} x {size}, float32. The '
+        f'{run_environment()["commit"]}. Input {size} x {size}, float32. The '
         'networks are those of the stage 3 configs: steps det and reg, '
         'feedback `stem` where nothing else is said, recurrence over time.',
         '',
@@ -290,7 +290,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', type=Path, help='also write it here')
     args = parser.parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         text = as_markdown()
     print(text, end='')
     if args.out:

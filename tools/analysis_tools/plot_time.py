@@ -8,10 +8,10 @@ import argparse
 from pathlib import Path
 
 from rednet_mm.analysis.report import (
-    MEASURES,
+    CURVES,
     draw_track,
-    figure_style,
     image,
+    plot_style,
     track_named,
     write_files,
 )
@@ -21,7 +21,7 @@ from rednet_mm.analysis.systems import (
     read_systems,
 )
 from rednet_mm.evaluation import evaluate, pair
-from rednet_mm.utils.cli import check_suffix, one_sentence_errors
+from rednet_mm.utils.cli import check_suffix, report_user_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,10 +34,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--video', required=True, help='name of the video')
     parser.add_argument(
         '--what',
-        choices=list(MEASURES),
+        choices=list(CURVES),
         default='error',
         help='error of landmarks, of motion, acceleration of the predictions '
-        "or x of a landmark beside the truth's (default: %(default)s)",
+        "or x of a landmark beside the ground truth's (default: %(default)s)",
     )
     parser.add_argument(
         '--out', required=True, help='write it here: .png, .svg or .pdf'
@@ -47,13 +47,13 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         check_suffix('--out', args.out, '.png', '.svg', '.pdf')
         systems = pair(read_systems(args))
         protocol = chosen_protocol(args, systems)
         track = track_named(systems[0], args.video)
         summaries = [evaluate(each, protocol) for each in systems]
-        with figure_style():
+        with plot_style():
             figure = draw_track(
                 summaries, track, args.what, f'video {args.video}'
             )

@@ -30,8 +30,8 @@ from rednet_mm.apis import (
     LandmarkTracker,
     TorchNetwork,
     build_detector,
+    bundled_network,
     read_frames,
-    shipped_network,
 )
 from rednet_mm.apis.offline_annotation import (
     OfflineFace,
@@ -43,7 +43,7 @@ from rednet_mm.apis.offline_annotation import (
 from rednet_mm.utils.bundled import NAME
 from rednet_mm.utils.cli import (
     existing_config,
-    one_sentence_errors,
+    report_user_errors,
     stop_on_sigterm,
 )
 from rednet_mm.utils.errors import UserError
@@ -146,7 +146,7 @@ def tracker_of(args: argparse.Namespace) -> LandmarkTracker[Any]:
             existing_config(args.config), args.checkpoint, args.device
         )
         if args.config
-        else shipped_network(args.device)
+        else bundled_network(args.device)
     )
     return LandmarkTracker(
         network, build_detector(args.detector, None, args.device)
@@ -281,7 +281,7 @@ def run(args: argparse.Namespace) -> None:
 
 def main() -> None:
     args = parse_args()
-    with one_sentence_errors(), stop_on_sigterm():
+    with report_user_errors(), stop_on_sigterm():
         try:
             run(args)
         except DataError as error:

@@ -2,9 +2,9 @@
 
 python tools/dataset/browse_dataset.py CONFIG --out FOLDER [--original]
 
-A clip is a row of its frames, stills stand side by side. Marks are at their
-places after the transforms of the config; those that are not visible are
-left out. With --original they and the boxes are drawn on the photos.
+A clip is a row of its frames, still images stand side by side. Keypoints are
+at their places after the transforms of the config; those that are not visible
+are left out. With --original they and the boxes are drawn on the images.
 """
 
 import argparse
@@ -23,11 +23,11 @@ from mmpose.registry import DATASETS
 from tqdm import tqdm
 
 from rednet_mm.datasets import LoadVideoFrame, VideoClipDataset
-from rednet_mm.utils.cli import existing_config, one_sentence_errors
+from rednet_mm.utils.cli import existing_config, report_user_errors
 from rednet_mm.utils.errors import UserError
 from rednet_mm.visualization.drawing import contact_sheet, draw_keypoints
 
-# Of a sheet of stills, and rows of any sheet.
+# Of a sheet of still images, and rows of any sheet.
 COLUMNS, ROWS = 6, 8
 GRAY = (200, 200, 200)
 
@@ -62,14 +62,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--original',
         action='store_true',
-        help='boxes and marks on the photos, before the transforms',
+        help='boxes and keypoints on the images, before the transforms',
     )
     parser.add_argument(
-        '--number', type=int, default=12, help='clips or stills'
+        '--number', type=int, default=12, help='clips or still images'
     )
     parser.add_argument('--seed', type=int, default=0, help='of the choice')
     parser.add_argument(
-        '--size', type=int, default=256, help='side of a picture, pixels'
+        '--size', type=int, default=256, help='side of an image, pixels'
     )
     parser.add_argument('--out', type=Path, help='folder of the sheets')
     parser.add_argument(
@@ -85,7 +85,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def build_dataset(cfg: Config, split: str) -> Any:
-    """The data set of a split, whose items carry the marks in the crop.
+    """The data set of a split, whose items carry the keypoints in the crop.
 
     Raises:
         FileNotFoundError: if an annotation file is missing.
@@ -113,7 +113,7 @@ def build_dataset(cfg: Config, split: str) -> Any:
 
 
 def originals(dataset: Any, item: int) -> Iterator[Picture]:
-    """The photos of an item, one or those of a clip."""
+    """The images of an item, one or those of a clip."""
     places = [item]
     if isinstance(dataset, VideoClipDataset) and not dataset.test_mode:
         places = dataset.clip_frames(item)
@@ -162,10 +162,10 @@ def _name_of(path: str) -> str:
 
 
 def draw(picture: Picture, size: int) -> np.ndarray:
-    """A picture with its marks, fitted into a square.
+    """An image with its keypoints, fitted into a square.
 
     Args:
-        picture (Picture): What to draw.
+        image (Image): What to draw.
         size (int): Side of the square, pixels.
 
     Returns:
@@ -186,8 +186,8 @@ def draw(picture: Picture, size: int) -> np.ndarray:
             (picture.box.reshape(2, 2) + 0.5) * factor - 0.5
         ).astype(int)
         cv2.rectangle(fitted, one.tolist(), two.tolist(), GRAY)
-    marks = (picture.keypoints + 0.5) * factor - 0.5
-    draw_keypoints(fitted, marks, picture.visible)
+    keypoints = (picture.keypoints + 0.5) * factor - 0.5
+    draw_keypoints(fitted, keypoints, picture.visible)
     tile = np.zeros((size, size, 3), np.uint8)
     tile[: fitted.shape[0], : fitted.shape[1]] = fitted
     for colour, thickness in (((0, 0, 0), 3), (GRAY, 1)):
@@ -213,8 +213,8 @@ def draw_sheets(
         dataset: From :func:`build_dataset`.
         number (int): Items, or all where there are not so many.
         seed (int): Of the choice and of the transforms.
-        size (int): Side of a picture, pixels.
-        original (bool): Whether to draw on the photos.
+        size (int): Side of an image, pixels.
+        original (bool): Whether to draw on the images.
     """
     # MMPose's transforms draw from the global generators.
     random.seed(seed)
@@ -265,7 +265,7 @@ def browse(args: argparse.Namespace) -> None:
 
 def main() -> None:
     args = parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         browse(args)
 
 

@@ -4,10 +4,10 @@ python tools/dataset/make_clips.py data/300w/annotations/300w_val.json DST \\
     [--frames 30] [--size 256] [--occluders 0.5] [--seed 0]
     [--degrade occluder shake ... --strength 1]
 
-Each photo of a converted data set becomes the video that a moving camera
+Each image of a converted data set becomes the video that a moving camera
 would take of it; of a data set of videos each face's longest run of frames is
 taken as it is. With --degrade, bursts of these kinds make frames hard to
-read; under camera shake the picture moves, and the keypoints with it. The
+read; under camera shake the image moves, and the keypoints with it. The
 result has the extracted layout of 300-VW (frames and .pts files, 1-based), to
 be converted by convert_300vw.py --protocol csv: real texture, exact keypoints
 in every frame, for measuring jitter and lag of any system.
@@ -36,12 +36,12 @@ from rednet_mm.datasets.degraded_videos import (
     write_frame,
 )
 from rednet_mm.datasets.transforms.degrade_clip import photo_patches
-from rednet_mm.utils.cli import one_sentence_errors
+from rednet_mm.utils.cli import report_user_errors
 from rednet_mm.utils.errors import UserError
 
 
 def clean_videos(args: argparse.Namespace) -> list[CleanVideo]:
-    """The photos of the data set as videos, or its videos."""
+    """The images of the data set as videos, or its videos."""
     return annotated_videos(args.json, args.root, args.frames) or moved_photos(
         args.json,
         args.root,
@@ -91,7 +91,7 @@ def write(
 
 
 def make(args: argparse.Namespace) -> list[CleanVideo]:
-    """The folder, whole or not at all.
+    """The folder, complete or not at all.
 
     Raises:
         FileNotFoundError: if the annotation file or an image is not there.
@@ -120,16 +120,16 @@ def main() -> None:
     parser.add_argument(
         '--frames',
         type=int,
-        help='of each video, at most (default: 30 of a photo, else all)',
+        help='of each video, at most (default: 30 of an image, else all)',
     )
     parser.add_argument(
-        '--size', type=int, default=256, help='pixels a side, of photos'
+        '--size', type=int, default=256, help='pixels a side, of images'
     )
     parser.add_argument(
         '--occluders',
         type=float,
         default=0.5,
-        help='share of videos of photos in which something of one colour '
+        help='share of videos of images in which something of one colour '
         'passes before the face',
     )
     parser.add_argument(
@@ -145,12 +145,12 @@ def main() -> None:
     parser.add_argument(
         '--patches',
         type=Path,
-        help='JSON whose photos give the textures of occluders (default: the '
+        help='JSON whose images give the textures of occluders (default: the '
         'same)',
     )
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         videos = make(args)
     frames = sorted({len(video.frame_ids) for video in videos})
     said = ' to '.join(map(str, {frames[0]: 0, frames[-1]: 0}))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from rednet_mm.datasets.annotations import reading_annotations
-from rednet_mm.utils.cli import one_sentence_errors
+from rednet_mm.utils.cli import report_user_errors
 from rednet_mm.utils.errors import UserError
 from rednet_mm.utils.landmarks import SEVEN_OF_68
 
@@ -55,7 +55,7 @@ def main() -> None:
         help="of the pipeline's GetBBoxCenterScale",
     )
     args = parser.parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         shape = mean_shape(args.annotations, args.padding)
     print(f'mean_shape={np.round(shape, 4).tolist()}')
 

@@ -19,7 +19,7 @@ import rednet_mm  # noqa: F401
 from rednet_mm.engine.scaling import read_scale
 from rednet_mm.engine.stages import child_environment
 from rednet_mm.utils import io, markdown
-from rednet_mm.utils.cli import one_sentence_errors, stop_on_sigterm
+from rednet_mm.utils.cli import report_user_errors, stop_on_sigterm
 from rednet_mm.utils.errors import UserError
 
 # What --doc replaces of a page: all that follows this line.
@@ -102,17 +102,17 @@ def write_tables(runs: Runs, about: str) -> str:
     runs.out.mkdir(parents=True, exist_ok=True)
     curves = figure_lines(runs, runs.out / 'figure9.png')
     text = '\n'.join([about, '', all_tables(runs), *curves]).rstrip() + '\n'
-    with io.whole(runs.out / 'tables.md') as part:
+    with io.atomic_write(runs.out / 'tables.md') as part:
         part.write_text(text)
     return text
 
 
-def page_with(page: Path, text: str) -> str:
+def replace_section(page: Path, text: str) -> str:
     """A page with all that follows the mark replaced.
 
-    Raises: as :func:`rednet_mm.utils.markdown.page_with`.
+    Raises: as :func:`rednet_mm.utils.markdown.replace_section`.
     """
-    return markdown.page_with(page, MARK, text)
+    return markdown.replace_section(page, MARK, text)
 
 
 def describe(runs: Runs, scale: Optional[str], seeds: Any) -> str:
@@ -139,23 +139,25 @@ def describe(runs: Runs, scale: Optional[str], seeds: Any) -> str:
 def main() -> None:
     args = parse_args()
     stopped = 'interrupted; the same command goes on'
-    with one_sentence_errors(stopped), stop_on_sigterm():
+    with report_user_errors(stopped), stop_on_sigterm():
         scale = read_scale(args.scale) if args.scale else {}
         paths = args.configs or all_ablations(scale.get('left_out', ()))
         runs = Runs(args.out, paths, scale or None, args.seeds)
         if args.doc:
-            page_with(args.doc, '')  # says what is wrong, before the work
+            replace_section(
+                args.doc, ''
+            )  # says what is wrong, before the work
         try:
             if not args.tables_only:
                 run_all(runs, args.jobs, args.gpus)
         finally:
-            # What failed or was interrupted leaves the others' figures.
+            # What failed or was interrupted leaves the others' metrics.
             text = write_tables(runs, describe(runs, args.scale, args.seeds))
         print(text)
         print(f'written: {args.out / "tables.md"}')
         if args.doc:
-            content = page_with(args.doc, text)
-            with io.whole(args.doc) as part:
+            content = replace_section(args.doc, text)
+            with io.atomic_write(args.doc) as part:
                 part.write_text(content)
 
 

@@ -1,6 +1,6 @@
 """Predict with another system, for tools/evaluate.py:
 
-python tools/dev/predict_baseline.py --peer dlib DATA.json --out dlib.json
+python tools/dev/predict_baseline.py --baseline dlib DATA.json --out dlib.json
 
 In an environment of its own, see docs/baselines.md.
 """
@@ -21,7 +21,7 @@ from data_converters.checks import write_report
 from data_converters.errors import DataError, main_guard
 
 # Module and class by name; each needs a package that others do not.
-PEERS = {
+BASELINES = {
     'dlib': ('baselines.dlib_68', 'Dlib68'),
     'mediapipe': ('baselines.face_mesh', 'FaceMesh'),
 }
@@ -33,7 +33,7 @@ def parse_args() -> argparse.Namespace:
         'system'
     )
     parser.add_argument('json', type=Path, help='what a converter wrote')
-    parser.add_argument('--peer', choices=list(PEERS), required=True)
+    parser.add_argument('--baseline', choices=list(BASELINES), required=True)
     parser.add_argument('--out', type=Path, required=True, help='.json')
     parser.add_argument(
         '--boxes',
@@ -49,21 +49,21 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
-    module, name = PEERS[args.peer]
+    module, name = BASELINES[args.baseline]
     try:
-        peer = getattr(import_module(module), name)()
+        baseline = getattr(import_module(module), name)()
     except ModuleNotFoundError as error:
         raise DataError(
             f'{sys.executable}: has no {error.name}; make an environment by '
             'pip install -r requirements/baselines.txt'
         ) from None
-    found = predict(peer, args.json, args.boxes, args.limit)
+    found = predict(baseline, args.json, args.boxes, args.limit)
     write_report(found, args.out)
     frames = found['frames']
     missing = sum(frame['keypoints'] is None for frame in frames)
     time = sorted(frame['ms'] for frame in frames)[len(frames) // 2]
     print(
-        f'{peer.name}: {len(frames) - missing} faces, {missing} without '
+        f'{baseline.name}: {len(frames) - missing} faces, {missing} without '
         f'landmarks, median {time:.1f} ms -> {args.out}'
     )
 

@@ -19,12 +19,12 @@ from rednet_mm.datasets.metainfo import FACE_68
 from rednet_mm.utils.checkpoint import (
     check_weights,
     read_checkpoint,
-    weights_in,
+    state_dict_of,
 )
 from rednet_mm.utils.cli import (
     check_suffix,
     existing_config,
-    one_sentence_errors,
+    report_user_errors,
 )
 from rednet_mm.utils.errors import UserError
 from rednet_mm.utils.safetensors_file import SUFFIX, write_safetensors
@@ -46,7 +46,7 @@ def smaller(model: nn.Module) -> dict[str, Tensor]:
 
 
 def publish(config: str, checkpoint: str, out: str) -> None:
-    """Write ``out`` whole or not at all.
+    """Write ``out`` complete or not at all.
 
     Raises:
         FileNotFoundError: if config or checkpoint is not there.
@@ -58,7 +58,7 @@ def publish(config: str, checkpoint: str, out: str) -> None:
     if model.head.num_keypoints != 68:
         raise UserError(f'{config} is not of 68 landmarks')
     loaded = read_checkpoint(checkpoint)
-    weights = weights_in(loaded)
+    weights = state_dict_of(loaded)
     check_weights(model, weights, checkpoint, 'test')
     # A checkpoint in an earlier layout is written in today's.
     load_state_dict(model, weights)
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument('checkpoint', help='its weights')
     parser.add_argument('out', help=f'the file to write, {SUFFIX}')
     args = parser.parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         publish(args.config, args.checkpoint, args.out)
     print(f'{args.out}: {os.path.getsize(args.out) / 1e6:.1f} MB')
 

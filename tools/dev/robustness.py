@@ -3,10 +3,11 @@
 python tools/dev/robustness.py \\
     --videos data/videos/annotations/offline_test.json \\
     --photos data/300w/annotations/300w_val.json \\
-    [--models NAME=CONFIG,CHECKPOINT ...] [--peers mediapipe dlib] [--out DIR]
+    [--models NAME=CONFIG,CHECKPOINT ...] [--baselines mediapipe dlib] [--out
+    DIR]
 
 Videos of held-out people, annotated offline (tools/dataset/annotate_video.py),
-and photos that a camera moves across, are degraded in bursts, each kind by
+and images that a camera moves across, are degraded in bursts, each kind by
 itself and always the same way. Every system follows the face by itself, its
 bbox from its own last keypoints; where it has lost the face it is given the
 bbox of the annotation. The bundled model comes first, then those of --models,
@@ -32,7 +33,7 @@ from tqdm import tqdm
 
 from rednet_mm.analysis import smoothed
 from rednet_mm.analysis.tables import SUFFIXES, Table, write_table
-from rednet_mm.apis import LandmarkTracker, TorchNetwork, shipped_network
+from rednet_mm.apis import LandmarkTracker, TorchNetwork, bundled_network
 from rednet_mm.datasets.degradation import KINDS
 from rednet_mm.datasets.degraded_videos import (
     CleanVideo,
@@ -43,13 +44,13 @@ from rednet_mm.datasets.degraded_videos import (
 from rednet_mm.datasets.transforms.degrade_clip import photo_patches
 from rednet_mm.evaluation import LandmarkRecords, Protocol, evaluate
 from rednet_mm.evaluation.records import records_from_rows
-from rednet_mm.tracking.boxes import box_of
+from rednet_mm.tracking.boxes import bbox_from_keypoints
 from rednet_mm.utils.bundled import NAME
-from rednet_mm.utils.cli import existing_config, one_sentence_errors
-from rednet_mm.utils.env import describe_run
+from rednet_mm.utils.cli import existing_config, report_user_errors
+from rednet_mm.utils.env import run_environment
 from rednet_mm.utils.errors import UserError
 from rednet_mm.utils.filters import OneEuroFilter
-from rednet_mm.utils.io import whole
+from rednet_mm.utils.io import atomic_write
 from rednet_mm.utils.shape_filter import ShapeFilter, place
 
 CLEAN = 'clean'
@@ -57,8 +58,8 @@ CLEAN = 'clean'
 # Of the benchmark: most frames are degraded, and each video begins clean.
 PLAN = dict(burst=(10, 25), rest=(5, 10), paired=0.0)
 
-# Where the other systems are.
-PEERS = {
+# Where the other methods are.
+BASELINES = {
     'mediapipe': ('baselines.face_mesh', 'FaceMesh'),
     'dlib': ('baselines.dlib_68', 'Dlib68'),
 }
@@ -91,7 +92,7 @@ class TrackedModel:
         """A video that has not begun."""
         truth: list[np.ndarray] = []
         tracker = LandmarkTracker(
-            self.network, lambda _: truth[-1][None], redetect_every=0
+            self.network, lambda _: truth[-1][None], redetect_interval=0
         )
         states = [tracker.init_state()]
 
@@ -104,11 +105,11 @@ class TrackedModel:
         return follow
 
 
-class PeerModel:
+class BaselineModel:
     """Another system, its bbox from its own last keypoints."""
 
-    def __init__(self, peer: Any) -> None:
-        self.peer = peer
+    def __init__(self, baseline: Any) -> None:
+        self.baseline = baseline
 
     def begin(self) -> Follower:
         """A video that has not begun."""
@@ -119,7 +120,9 @@ class PeerModel:
                 low, high = last[0].min(0), last[0].max(0)
                 bbox = np.concatenate([low, high - low])
             rgb = np.ascontiguousarray(image[..., ::-1])
-            last[0] = self.peer.landmarks(rgb, self.peer.habit.box(bbox))
+            last[0] = self.baseline.landmarks(
+                rgb, self.baseline.habit.box(bbox)
+            )
             return last[0]
 
         return follow
@@ -129,12 +132,12 @@ def systems_of(args: argparse.Namespace) -> dict[str, Any]:
     """Everything that is measured, by name.
 
     Raises:
-        UserError: if a word is not NAME=CONFIG,CHECKPOINT, or a peer is not
-            installed here.
+        UserError: if a word is not NAME=CONFIG,CHECKPOINT, or a baseline is
+            not installed here.
     """
     found: dict[str, Any] = {}
     if not args.no_bundled:
-        found[NAME] = TrackedModel(shipped_network())
+        found[NAME] = TrackedModel(bundled_network())
     for word in args.models:
         name, sign, files = word.partition('=')
         config, comma, checkpoint = files.rpartition(',')
@@ -143,22 +146,23 @@ def systems_of(args: argparse.Namespace) -> dict[str, Any]:
         found[name] = TrackedModel(
             TorchNetwork(existing_config(config), checkpoint)
         )
-    for name in args.peers:
+    for name in args.baselines:
         # As in predict_peer.py.
         sys.path.insert(0, str(Path(__file__).resolve().parent))
-        module, kind = PEERS[name]
+        module, kind = BASELINES[name]
         try:
-            peer = getattr(import_module(module), kind)()
+            baseline = getattr(import_module(module), kind)()
         except ImportError as error:
             raise UserError(
-                f'--peers {name}: {error}; install requirements/baselines.txt'
+                f'--baselines {name}: {error}; install '
+                'requirements/baselines.txt'
             ) from error
-        found[name] = PeerModel(peer)
+        found[name] = BaselineModel(baseline)
     return found
 
 
 def clean_videos(args: argparse.Namespace) -> list[CleanVideo]:
-    """Videos of people and of moved photos.
+    """Videos of people and of moved images.
 
     Raises:
         UserError: if there are none.
@@ -198,7 +202,7 @@ def measure(
                 for frame in degraded(
                     video, chosen, args.seed, patches, **PLAN
                 ):
-                    bbox = box_of(frame.keypoints)
+                    bbox = bbox_from_keypoints(frame.keypoints)
                     for name, follow in followers.items():
                         begin = time.perf_counter()
                         keypoints = follow(frame.image, bbox)
@@ -275,7 +279,7 @@ def without_offset(
     return dataclasses.replace(records, prediction=np.stack(moved))
 
 
-def figures_of(
+def metrics_of(
     records: LandmarkRecords, offset: np.ndarray, protocol: Protocol
 ) -> dict[str, float]:
     """What the table shows of one system on one kind."""
@@ -283,8 +287,8 @@ def figures_of(
     free = evaluate(without_offset(records, offset), protocol)
     errors = np.sort(found.errors[~np.isnan(found.errors)])
     return {
-        **found.figures,
-        'offset_free': free.figures['NME'],
+        **found.metrics,
+        'offset_free': free.metrics['NME'],
         # A frame in which the face was lost is infinitely wrong.
         'p95': float(errors[int(0.95 * (len(errors) - 1))]),
     }
@@ -307,7 +311,7 @@ def table_of(
                 for each in (ShapeFilter(), OneEuroFilter())
             ]
             for each in variants:
-                found = figures_of(each, offset, protocol)
+                found = metrics_of(each, offset, protocol)
                 values.setdefault(kind, {})[each.name] = found
                 rows.append(
                     [f'{kind}: {each.name}', int(found['frames'])]
@@ -329,7 +333,7 @@ def parse_args() -> argparse.Namespace:
         description='Measure models on degraded videos'
     )
     parser.add_argument('--videos', type=Path, help='JSON of videos')
-    parser.add_argument('--photos', type=Path, help='JSON of photos')
+    parser.add_argument('--photos', type=Path, help='JSON of images')
     parser.add_argument(
         '--number-of-photos', type=int, default=12, help='default: 12'
     )
@@ -354,11 +358,11 @@ def parse_args() -> argparse.Namespace:
         '--no-bundled', action='store_true', help='leave that one out'
     )
     parser.add_argument(
-        '--peers',
+        '--baselines',
         nargs='+',
         default=[],
-        choices=list(PEERS),
-        help='other systems, where they are installed',
+        choices=list(BASELINES),
+        help='other methods, where they are installed',
     )
     parser.add_argument('--fps', type=float, default=25.0)
     parser.add_argument('--seed', type=int, default=0)
@@ -368,7 +372,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         records, spent = measure(
             systems_of(args), clean_videos(args), args.kinds, args
         )
@@ -379,11 +383,11 @@ def main() -> None:
         if args.out:
             for form in ('markdown', 'csv'):
                 path = args.out / f'robustness{SUFFIXES[form]}'
-                with whole(path) as part:
+                with atomic_write(path) as part:
                     part.write_text(write_table(table, form))
-            with whole(args.out / 'robustness.json') as part:
+            with atomic_write(args.out / 'robustness.json') as part:
                 content = dict(
-                    values=values, ms=spent, environment=describe_run()
+                    values=values, ms=spent, environment=run_environment()
                 )
                 part.write_text(json.dumps(content, indent=1))
 

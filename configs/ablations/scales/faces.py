@@ -1,12 +1,14 @@
-"""Faces: a ResNet-18 of quarter width, 64x64, stills and clips of real faces.
+"""Faces:
+
+A ResNet-18 of quarter width, 64x64, still images and clips of real faces.
 
 Trained on 300-W's training part and YouTube Faces together (4,871 faces, 247
-known subjects), tested on the parts of both that are left out (147 photos,
-428 frames of 194 videos). Clips are made of photos by a camera that moves
+known subjects), tested on the parts of both that are left out (147 images,
+428 frames of 194 videos). Clips are made of images by a camera that moves
 (ClipFromImage): something always moves in front of the face, and what moves
-fast is blurred; marks are exact in every frame. Training films differ from
-each other, the films of the test are the same for every row and seed; real
-clips of 3 frames are tested beside them.
+fast is blurred; keypoints are exact in every frame. Training videos differ
+from each other, the videos of the test are the same for every row and seed;
+real clips of 3 frames are tested beside them.
 
 Minutes of one core for one training and its test, by estimate: time of an
 iteration (loading and step, a core of two, the other one trains too) times
@@ -68,7 +70,7 @@ test = [
 
 
 def train_clips(clip_length, frames_of_still):
-    """Clips of photos, those of videos' frames too."""
+    """Clips of images, those of videos' frames too."""
     kind = dict(
         type='VideoClipDataset',
         clip_length=clip_length,
@@ -84,10 +86,12 @@ def train_clips(clip_length, frames_of_still):
 frames_of_clip = 8
 test_images = dict(type='CombinedClipDataset', datasets=test)
 # The frames of the videos are real clips already.
-filmed = [dict(test[0], frames_of_still=frames_of_clip), test[1]]
-films = dict(
-    test=dict(type='CombinedClipDataset', datasets=filmed),
-    film=dict(shift=0.1, scale=0.15, rotate=15.0, occluder_prob=1.0, blur=0.5),
+recorded = [dict(test[0], frames_of_still=frames_of_clip), test[1]]
+videos = dict(
+    test=dict(type='CombinedClipDataset', datasets=recorded),
+    video=dict(
+        shift=0.1, scale=0.15, rotate=15.0, occluder_prob=1.0, blur=0.5
+    ),
     max_epochs=3,
     max_batches=150,
     num_subjects=247,
@@ -111,8 +115,8 @@ data = dict(
         num_subjects=247,
     ),
     # As many frames in a batch as the clips have.
-    frames=dict(films, train=train_clips(1, frames_of_clip), batch_size=32),
+    frames=dict(videos, train=train_clips(1, frames_of_clip), batch_size=32),
     clips=dict(
-        films, train=train_clips(frames_of_clip, frames_of_clip), batch_size=4
+        videos, train=train_clips(frames_of_clip, frames_of_clip), batch_size=4
     ),
 )

@@ -1,8 +1,8 @@
 """Small: ResNet-18, 64x64, on real faces, a few epochs on a CPU.
 
-Stills of 300-W's training part (AFW, Helen, LFPW) stand in for AFLW, Helen
-and LFPW, YouTube Faces in 300-VW's layout for LFW and 300-VW. Neither has yaw
-or category: common and challenging are told apart by the marks.
+Still images of 300-W's training part (AFW, Helen, LFPW) stand in for AFLW,
+Helen and LFPW, YouTube Faces in 300-VW's layout for LFW and 300-VW. Neither
+has yaw or category: common and challenging are told apart by the keypoints.
 
 Data: python data_converters/convert_300w.py SRC data/300w
       python data_converters/convert_300vw.py SRC data/ytfaces --base 0 \

@@ -1,13 +1,13 @@
-"""A comparison as one page, and as pictures and tables for papers."""
+"""A comparison as one page, and as images and tables for papers."""
 
-from .over_time import MEASURES, draw_track, track_named
-from .render import figure_style, image
+from .over_time import CURVES, draw_track, track_named
+from .render import image, plot_style
 from .write import write_files, write_report
 
 __all__ = [
-    'MEASURES',
+    'CURVES',
     'draw_track',
-    'figure_style',
+    'plot_style',
     'image',
     'track_named',
     'write_files',

@@ -14,11 +14,11 @@ from rednet_mm.evaluation.summary import Summary
 from ..comparison import Comparison
 from .mean_face import mean_face
 from .over_time import choose_tracks, draw_track
-from .plots import ced_figure, group_figure, landmark_figure
-from .render import figure_style
+from .plots import plot_ced, plot_groups, plot_landmarks
+from .render import plot_style
 from .worst_frames import draw_row, worst_rows
 
-# Pictures of each system.
+# Images of each system.
 WORST = 6
 
 
@@ -48,7 +48,7 @@ class Face:
             image is not at hand.
         error (str): Of this system, with its unit.
         where (str): Which frame it is.
-        others (str): The other systems' errors, with their names.
+        others (str): The other methods' errors, with their names.
     """
 
     image: Optional[np.ndarray]
@@ -64,7 +64,9 @@ class Face:
 
 
 def has_68(comparison: Comparison) -> bool:
-    """Whether the truth is the 68 points that the mean face is drawn of."""
+    """Whether the ground truth is the 68 points that the mean face is drawn
+    of.
+    """
     return comparison.summaries[0].records.truth.shape[1] == 68
 
 
@@ -80,7 +82,7 @@ def drawings(
     Raises:
         UserError: if there is no such video.
     """
-    with figure_style():
+    with plot_style():
         found = [_ced(comparison), *_over_time(comparison, videos)]
         if comparison.summaries[0].groups:
             found.append(_groups(comparison))
@@ -95,7 +97,7 @@ def _ced(comparison: Comparison) -> Drawing:
     return Drawing(
         'ced',
         'ced',
-        ced_figure(
+        plot_ced(
             comparison.names,
             [each.ced for each in comparison.summaries],
             limit,
@@ -115,7 +117,7 @@ def _over_time(comparison: Comparison, videos: Sequence[str]) -> list[Drawing]:
     for number, chosen in enumerate(choose_tracks(comparison, videos), 1):
         name = records.track_names[chosen.track]
         for what, lost in (
-            ('error', ' Marks above the figure: frames without prediction.'),
+            ('error', ' Ticks above the plot: frames without prediction.'),
             ('motion', ''),
         ):
             found.append(
@@ -137,20 +139,20 @@ def _over_time(comparison: Comparison, videos: Sequence[str]) -> list[Drawing]:
 
 def _groups(comparison: Comparison) -> Drawing:
     groups = list(comparison.summaries[0].groups)
-    figures = np.array(
+    metrics = np.array(
         [
-            [comparison.figure(system, 'NME', group) for group in groups]
+            [comparison.metric(system, 'NME', group) for group in groups]
             for system in range(len(comparison.names))
         ]
     )  # (S, G, 3): value, low, high
-    values, lows, highs = np.moveaxis(figures, 2, 0)
+    values, lows, highs = np.moveaxis(metrics, 2, 0)
     frames = [
         int(each['frames']) for each in comparison.summaries[0].groups.values()
     ]
     return Drawing(
         'groups',
         'groups',
-        group_figure(
+        plot_groups(
             comparison.names,
             [f'{name} ({n:,})' for name, n in zip(groups, frames)],
             values,
@@ -168,7 +170,7 @@ def _landmarks(comparison: Comparison) -> Drawing:
     return Drawing(
         'landmarks',
         'landmarks',
-        landmark_figure(
+        plot_landmarks(
             comparison.names,
             mean_face(
                 first.records.truth, first.records.visible, lengths_of(first)
@@ -212,7 +214,7 @@ def worst_faces(
         if records.is_video:
             where += f', frame {records.frame_ids[row]}'
         else:
-            # The image and its folder tell stills apart.
+            # The image and its folder tell still images apart.
             where = '/'.join(where.split('/')[-2:])
         faces.append(
             Face(

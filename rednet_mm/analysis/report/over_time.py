@@ -15,10 +15,10 @@ from rednet_mm.evaluation.summary import Summary
 from rednet_mm.utils.errors import UserError
 
 from ..comparison import Comparison
-from .plots import time_figure
+from .plots import plot_over_time
 
 # Name on the command line: what the axis says; {norm} in words.
-MEASURES = {
+CURVES = {
     'error': 'error, % of\n{norm}',
     'motion': "error of motion, % of the face's size",
     'acceleration': "acceleration, % of the face's size",
@@ -131,7 +131,7 @@ def draw_track(
         summaries (Sequence[Summary]): Of S systems on the same rows.
         track (int): Its number.
         what (str): One of ``MEASURES``.
-        title (str, optional): Above the figure.
+        title (str, optional): Above the plot.
     """
     records = summaries[0].records
     rows = np.flatnonzero(records.tracks == track)
@@ -148,11 +148,11 @@ def draw_track(
     elif what == 'error':
         threshold = max(summaries[0].protocol.failure_thresholds)
     norm = NORMS[summaries[0].protocol.norm]
-    return time_figure(
+    return plot_over_time(
         names,
         records.frame_ids[rows],
         np.stack(series),
-        MEASURES[what].format(norm=norm),
+        CURVES[what].format(norm=norm),
         title,
         low,
         threshold,

@@ -50,7 +50,7 @@ def figure(svg: str, caption: str) -> str:
 
 
 def picture(image: Optional[np.ndarray], caption: str) -> str:
-    """A picture (H, W, 3), BGR, or the word that it is not there."""
+    """An image (H, W, 3), BGR, or the word that it is not there."""
     shown = '<p class="soft">the image is not at hand</p>'
     if image is not None:
         quality = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]

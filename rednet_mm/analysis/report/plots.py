@@ -53,7 +53,7 @@ def spread(values: np.ndarray, gap: float) -> np.ndarray:
 
 
 def shorten(name: str, length: int = 26) -> str:
-    """A name that fits beside a figure."""
+    """A name that fits beside a plot."""
     return name if len(name) <= length else f'{name[: length - 1]}…'
 
 
@@ -100,7 +100,7 @@ def label_ends(
         )
 
 
-def ced_figure(
+def plot_ced(
     names: Sequence[str],
     curves: Sequence[tuple[np.ndarray, np.ndarray]],
     limit: float,
@@ -162,7 +162,7 @@ def thin(places: np.ndarray, values: np.ndarray, most: int) -> np.ndarray:
     return np.stack([places[chosen], values[chosen]])
 
 
-def time_figure(
+def plot_over_time(
     names: Sequence[str],
     frames: np.ndarray,
     series: np.ndarray,
@@ -174,7 +174,7 @@ def time_figure(
     """A measure of each system over the frames of one video (Figure 8).
 
     A line breaks where the frames have a gap. Where a system gave nothing
-    there is a mark in its colour above the figure.
+    there is a tick in its colour above the plot.
 
     Args:
         names (Sequence[str]): Of S systems.
@@ -182,7 +182,7 @@ def time_figure(
         series (np.ndarray): Shape (S, N); NaN where not measured, infinite
             where the system gave nothing.
         label (str): Name and unit of the measure.
-        title (str, optional): Above the figure.
+        title (str, optional): Above the plot.
         low (float, optional): Where the axis of the measure begins; None:
             where the series do. Defaults to 0.
         threshold (float, optional): Of failure, percent; a line is drawn
@@ -243,7 +243,7 @@ def _with_breaks(frames: np.ndarray, values: np.ndarray) -> np.ndarray:
     )
 
 
-def landmark_figure(
+def plot_landmarks(
     names: Sequence[str], face: np.ndarray, errors: np.ndarray
 ) -> Figure:
     """Mean error of each landmark as a circle on the mean face.
@@ -304,7 +304,7 @@ def _scale_bar(axes: Axes, face: np.ndarray) -> None:
     axes.text(left, bottom - 0.03, '10 %', color=INK, va='bottom', ha='left')
 
 
-def group_figure(
+def plot_groups(
     names: Sequence[str],
     groups: Sequence[str],
     values: np.ndarray,

@@ -45,7 +45,7 @@ _RC: dict[str, Any] = {
 
 
 @contextmanager
-def figure_style() -> Iterator[None]:
+def plot_style() -> Iterator[None]:
     """The look of all figures; they are made and written inside of it."""
     with matplotlib.rc_context(_RC):
         yield
@@ -59,7 +59,7 @@ def image(figure: Figure, form: str = 'png') -> bytes:
         form (str): ``'png'``, ``'svg'`` or ``'pdf'``.
     """
     buffer = BytesIO()
-    with figure_style():
+    with plot_style():
         figure.savefig(buffer, format=form, dpi=160)
     return buffer.getvalue()
 
@@ -73,7 +73,7 @@ def svg(figure: Figure, key: str) -> str:
             they lead the ids of the element's parts.
     """
     buffer = BytesIO()
-    with figure_style(), matplotlib.rc_context({'svg.hashsalt': key}):
+    with plot_style(), matplotlib.rc_context({'svg.hashsalt': key}):
         # Without metadata: dates would make every page differ.
         figure.savefig(
             buffer,

@@ -15,7 +15,7 @@ from rednet_mm.visualization.drawing import SCHEMES, draw_keypoints
 # RGB; blue and orange stay apart for every eye, and on skin.
 TRUTH, PREDICTION = (70, 200, 255), (255, 130, 40)
 
-# A picture's side, pixels; how much wider it is than face and landmarks.
+# An image's side, pixels; how much wider it is than face and landmarks.
 SIDE, MARGIN = 320, 1.3
 
 
@@ -57,7 +57,7 @@ def draw_row(
     Args:
         records (LandmarkRecords): Of a system.
         row (int): The frame.
-        load (LoadVideoFrame): Reads the frame; it keeps films open.
+        load (LoadVideoFrame): Reads the frame; it keeps videos open.
 
     Returns:
         np.ndarray or None: Shape (SIDE, SIDE, 3), BGR; None where the image
@@ -75,21 +75,21 @@ def draw_row(
     picture = cv2.warpAffine(
         loaded['img'], matrix, (SIDE, SIDE), flags=cv2.INTER_AREA
     )
-    for marks, shown, colour in (
+    for keypoints, shown, colour in (
         (truth, seen, TRUTH),
         (places, given, PREDICTION),
     ):
         draw_keypoints(
             picture,
-            np.nan_to_num(marks) @ matrix[:, :2].T + matrix[:, 2],
+            np.nan_to_num(keypoints) @ matrix[:, :2].T + matrix[:, 2],
             shown,
-            one_colour(SCHEMES[len(marks)], colour),
+            one_colour(SCHEMES[len(keypoints)], colour),
         )
     return picture
 
 
 def _crop(points: np.ndarray) -> np.ndarray:
-    """The matrix (2, 3) that takes a square round points to the picture."""
+    """The matrix (2, 3) that takes a square round points to the image."""
     low, high = points.min(0), points.max(0)
     scale = SIDE / max(MARGIN * (high - low).max(), 1.0)
     shift = SIDE / 2 - scale * (low + high) / 2

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from rednet_mm.datasets import LoadVideoFrame
-from rednet_mm.utils.io import whole
+from rednet_mm.utils.io import atomic_write
 from rednet_mm.visualization.drawing import contact_sheet
 
 from ..comparison import Comparison
@@ -34,7 +34,7 @@ TITLES = {
 
 # What is said in place of figures that there cannot be.
 _ABSENT = {
-    'time': 'These are stills: nothing runs over time.',
+    'time': 'These are still images: nothing runs over time.',
     'groups': 'The protocol has no groups.',
     'landmarks': 'The mean face is drawn of 68 points; these data have '
     'others.',
@@ -67,21 +67,21 @@ compare` gives.
         UserError: if there is no such video.
     """
     tables = comparison.tables(landmarks=True)
-    figures = drawings(comparison, videos)
+    plots = drawings(comparison, videos)
     load = LoadVideoFrame(ignore_empty=True)
     worst = {
         name: worst_faces(comparison, system, load)
         for system, name in enumerate(comparison.names)
     }
     files: dict[str, bytes] = {
-        'report.html': _html(comparison, tables, figures, worst).encode(),
-        'report.md': _markdown(comparison, tables, figures).encode(),
+        'report.html': _html(comparison, tables, plots, worst).encode(),
+        'report.md': _markdown(comparison, tables, plots).encode(),
         'tables.tex': '\n'.join(map(as_latex, tables)).encode(),
     }
     for number, table in enumerate(tables, 1):
         name = f'tables/{number:02d}-{_slug(table.title)}.csv'
         files[name] = as_csv(table).encode()
-    for each in figures:
+    for each in plots:
         files[f'figures/{each.key}.png'] = image(each.figure)
     for number, faces in enumerate(worst.values(), 1):
         images = [each.image for each in faces if each.image is not None]
@@ -94,14 +94,14 @@ compare` gives.
 def _html(
     comparison: Comparison,
     tables: Sequence[Table],
-    figures: Sequence[Drawing],
+    plots: Sequence[Drawing],
     worst: dict[str, list[Face]],
 ) -> str:
     bodies = {'tables': '\n'.join(map(_table_html, tables))}
     for section in ('ced', 'time', 'groups', 'landmarks'):
         bodies[section] = '\n'.join(
             page.figure(svg(each.figure, each.key), each.caption)
-            for each in figures
+            for each in plots
             if each.section == section
         ) or page.paragraph(_ABSENT[section], 'soft')
     bodies['worst'] = _worst_html(worst)
@@ -127,7 +127,7 @@ def data_of(comparison: Comparison) -> str:
     present = len(np.unique(records.tracks))
     if records.is_video:
         return f'{len(records):,} frames of {present:,} tracks in videos.'
-    return f'{len(records):,} faces in stills.'
+    return f'{len(records):,} faces in still images.'
 
 
 def _table_html(table: Table) -> str:
@@ -161,7 +161,7 @@ def _worst_html(worst: dict[str, list[Face]]) -> str:
                 )
             )
             rows = [(each.error, each.where, each.others) for each in faces]
-            heads = ['error', 'frame', 'other systems']
+            heads = ['error', 'frame', 'other methods']
             parts.append(page.text_table(heads, rows))
             continue
         pictures = [page.picture(each.image, each.caption) for each in faces]
@@ -172,11 +172,11 @@ def _worst_html(worst: dict[str, list[Face]]) -> str:
 def _markdown(
     comparison: Comparison,
     tables: Sequence[Table],
-    figures: Sequence[Drawing],
+    plots: Sequence[Drawing],
 ) -> str:
     lines = [f'# {title_of(comparison)}', '', data_of(comparison), '']
     lines += map(as_markdown, tables)
-    for each in figures:
+    for each in plots:
         lines += [
             f'![{each.key}](figures/{each.key}.png)',
             '',
@@ -199,4 +199,4 @@ def write_files(out: Path, files: dict[str, bytes]) -> None:
     """Write files into a folder: all beside their places, then move them."""
     with ExitStack() as stack:
         for name, data in files.items():
-            stack.enter_context(whole(out / name)).write_bytes(data)
+            stack.enter_context(atomic_write(out / name)).write_bytes(data)

@@ -1,4 +1,6 @@
-"""MMPose's data sets of stills, which go round images that cannot be read."""
+"""MMPose's data sets of still images, which skip images that cannot be
+read.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +24,7 @@ from rednet_mm.datasets.unreadable import (
 )
 
 
-class GoRoundUnreadable(CheckedAnnotations):
+class ReplaceUnreadable(CheckedAnnotations):
     """An image that cannot be read stops no training.
 
     Another one, chosen at random, takes its place; the first to meet it,
@@ -73,24 +75,24 @@ class GoRoundUnreadable(CheckedAnnotations):
 
 
 @DATASETS.register_module()
-class StillAFLWDataset(GoRoundUnreadable, AFLWDataset):
+class StillAFLWDataset(ReplaceUnreadable, AFLWDataset):
     """MMPose's :class:`AFLWDataset`; see :class:`GoRoundUnreadable`."""
 
 
 @DATASETS.register_module()
-class Still300WDataset(GoRoundUnreadable, Face300WDataset):
+class Still300WDataset(ReplaceUnreadable, Face300WDataset):
     """MMPose's :class:`Face300WDataset`; see :class:`GoRoundUnreadable`."""
 
 
 @DATASETS.register_module()
-class CombinedStillDataset(GoRoundUnreadable, CombinedDataset):
+class CombinedStillDataset(ReplaceUnreadable, CombinedDataset):
     """MMPose's :class:`CombinedDataset`; see :class:`GoRoundUnreadable`.
 
     The images are loaded by this data set's pipeline, not by those of the
     parts.
 
     Args:
-        metainfo (dict): As for MMPose's; defaults to the 68 marks.
+        metainfo (dict): As for MMPose's; defaults to the 68 keypoints.
         **kwargs: As for MMPose's.
     """
 

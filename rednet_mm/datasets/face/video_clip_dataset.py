@@ -42,8 +42,8 @@ TRACK_KEYS = (
 class VideoClipDataset(CheckedAnnotations, Face300VWDataset):
     """Faces in videos, from the JSON of our converters.
 
-    A track is one face of one video, frames in order; a still is a track of
-    one frame. The pipeline is an ordinary MMPose pipeline for one frame.
+    A track is one face of one video, frames in order; a still image is a track
+    of one frame. The pipeline is an ordinary MMPose pipeline for one frame.
 
     In training an item is a clip: ``inputs`` (T, 3, H, W) and a list of T
     data samples. Each video gives ``clips_per_video`` random clips an epoch,
@@ -78,7 +78,7 @@ class VideoClipDataset(CheckedAnnotations, Face300VWDataset):
         frames_of_still (int): A still becomes a track of so many frames, to
             be told apart by a :class:`ClipFromImage`. Defaults to 1.
         stills_of_videos (bool): Whether each frame of a video counts as a
-            still, a photo of its subject. Defaults to False.
+            still, an image of its subject. Defaults to False.
         **kwargs: As for MMPose's :class:`Face300VWDataset`.
 
     Raises:
@@ -121,7 +121,7 @@ class VideoClipDataset(CheckedAnnotations, Face300VWDataset):
         instances, images = super()._load_annotations()
         if self.frames_of_still > 1:
             instances = [
-                frame for each in instances for frame in self._filmed(each)
+                frame for each in instances for frame in self._recorded(each)
             ]
         if self.data_mode == 'topdown':
             instances.sort(key=_place_in_video)
@@ -144,7 +144,7 @@ class VideoClipDataset(CheckedAnnotations, Face300VWDataset):
         found = match_boxes(boxes, faces, str(self.bbox_file))
         return sorted(found, key=_place_in_video)
 
-    def _filmed(self, info: dict) -> Iterator[dict]:
+    def _recorded(self, info: dict) -> Iterator[dict]:
         """The frames of a still, a video of its own; others as they are."""
         if info['video_id'] is not None:
             yield info
@@ -178,7 +178,7 @@ class VideoClipDataset(CheckedAnnotations, Face300VWDataset):
         video, frame = image.get('video_id'), image.get('frame_id', 0)
         if self.stills_of_videos:
             video, frame = None, 0
-        # Stills come before videos, each a track of its own.
+        # Still images come before videos, each a track of its own.
         # Faces of one video are told apart by who they are.
         face = annotation.get('track_id', annotation.get('subject_id', 0))
         track = (0, annotation['id']) if video is None else (video, face)

@@ -1,4 +1,4 @@
-"""Clips with exact truth out of photos: a camera that moves."""
+"""Clips with exact ground truth out of images: a camera that moves."""
 
 from typing import Any, Optional
 
@@ -39,14 +39,14 @@ class _Motion:
 
 @TRANSFORMS.register_module()
 class ClipFromImage(BaseTransform):
-    """A frame of a clip that a moving camera would take of a photo.
+    """A frame of a clip that a moving camera would take of an image.
 
-    With ``VideoClipDataset(frames_of_still=T)`` a photo is a track of T
+    With ``VideoClipDataset(frames_of_still=T)`` an image is a track of T
     frames, and this transform, put between ``GetBBoxCenterScale`` and
     ``TopdownAffine``, makes them differ: the crop moves, grows and turns
     along smooth paths, something of one colour moves in front of the face,
     and what moves fast is blurred along its way. Texture is that of the
-    photo and marks are exact in every frame, so it also serves to measure
+    image and keypoints are exact in every frame, so it also serves to measure
     jitter and lag.
 
     What is drawn does not depend on the frame: all frames of a clip, to
@@ -63,7 +63,7 @@ class ClipFromImage(BaseTransform):
             front of the face. Defaults to 0.5.
         blur (float): Time for which the shutter is open, as a share of the
             time between two frames. Defaults to 0.5; 0 for none.
-        seed (int, optional): For tests: the paths of a photo are always the
+        seed (int, optional): For tests: the paths of an image are always the
             same. None, for training: they come from NumPy's global
             generator, as in MMPose's transforms.
     """
@@ -85,7 +85,7 @@ class ClipFromImage(BaseTransform):
         self.seed = seed
 
     def transform(self, results: dict) -> dict:
-        """Move the crop; draw and blur upon the photo.
+        """Move the crop; draw and blur upon the image.
 
         Args:
             results (dict): With ``img`` (H, W, 3), ``bbox_center`` (1, 2),

@@ -32,7 +32,7 @@ class DegradeClip(BaseTransform):
     on one time line, also where it runs backwards.
 
     Keypoints stay those of the clean frame, except that under camera shake
-    the picture moves, and they with it: they are exact at the middle of the
+    the image moves, and they with it: they are exact at the middle of the
     exposure.
 
     Required Keys:
@@ -59,7 +59,7 @@ class DegradeClip(BaseTransform):
             30.
         paired (float): Share of bursts of two kinds. Defaults to 0.3.
         patches (dict, optional): ``ann_file`` and ``data_root`` of a
-            converted data set whose photos give the textures of occluders.
+            converted data set whose images give the textures of occluders.
             Defaults to None: drawn textures.
         seed (int, optional): For tests: the time line of a track is always
             the same. None, for training: it comes from NumPy's global
@@ -100,7 +100,7 @@ class DegradeClip(BaseTransform):
             number = int(np.random.randint(2**31))
             chosen = np.random.uniform() < self.prob
         else:
-            # Tracks of stills have negative numbers.
+            # Tracks of still images have negative numbers.
             track = [int(part) % 2**32 for part in results['track']]
             state = np.random.SeedSequence([self.seed, *track])
             number = int(state.generate_state(1)[0])
@@ -145,7 +145,7 @@ def _move(results: dict, way: np.ndarray) -> None:
 
 
 def photo_patches(ann_file: str, data_root: str = '') -> PhotoPatches:
-    """Pieces of the photos of a converted data set.
+    """Pieces of the images of a converted data set.
 
     Args:
         ann_file (str): JSON of a converter.

@@ -107,7 +107,7 @@ class VideoFrames:
             )
 
     def _open(self) -> bool:
-        """Whether it is a film, of frames for which there is room."""
+        """Whether it is a video, of frames for which there is room."""
         opened = self._capture.open(self.path)
         sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
         size = [self._capture.get(side) for side in sides]

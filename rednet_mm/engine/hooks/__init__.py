@@ -1,6 +1,6 @@
 """Hooks of MMEngine."""
 
-from .checkpoint_hook import WholeCheckpointHook
+from .checkpoint_hook import AtomicCheckpointHook
 from .finite_numbers_hook import FiniteNumbersHook
 from .run_record_hook import RunRecordHook
 from .visualization_hook import LandmarkVisualizationHook
@@ -9,5 +9,5 @@ __all__ = [
     'FiniteNumbersHook',
     'LandmarkVisualizationHook',
     'RunRecordHook',
-    'WholeCheckpointHook',
+    'AtomicCheckpointHook',
 ]

@@ -4,6 +4,7 @@ import logging
 import os
 import os.path as osp
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +21,8 @@ from rednet_mm.utils.errors import UserError
 
 
 @register_backend('whole')
-class WholeFileBackend(LocalBackend):
-    """MMEngine's local files, which appear whole or not at all.
+class AtomicFileBackend(LocalBackend):
+    """MMEngine's local files, which appear complete or not at all.
 
     What is written goes to ``NAME.part`` first, to the disk itself, and then
     takes the place of ``NAME``. A process that is killed leaves the part,
@@ -50,7 +51,7 @@ class WholeFileBackend(LocalBackend):
             ) from error
 
 
-class _RemovesLater:
+class _RemoveLaterBackend:
     """A file backend that only notes what it is told to remove."""
 
     def __init__(self, backend: Any) -> None:
@@ -65,10 +66,10 @@ class _RemovesLater:
 
 
 @HOOKS.register_module()
-class WholeCheckpointHook(CheckpointHook):
+class AtomicCheckpointHook(CheckpointHook):
     """MMEngine's hook, for runs that may be killed at any moment.
 
-    * A checkpoint appears whole or not at all, by
+    * A checkpoint appears complete or not at all, by
       :class:`WholeFileBackend`.
     * An old one, and the best one so far, goes when what replaces it is
       there; MMEngine removes it before.
@@ -140,7 +141,10 @@ class WholeCheckpointHook(CheckpointHook):
     @contextmanager
     def _removing_last(self) -> Iterator[None]:
         """Put off what is removed until all is saved."""
-        backend, later = self.file_backend, _RemovesLater(self.file_backend)
+        backend, later = (
+            self.file_backend,
+            _RemoveLaterBackend(self.file_backend),
+        )
         self.file_backend = later
         try:
             yield
@@ -153,7 +157,7 @@ class WholeCheckpointHook(CheckpointHook):
                 backend.remove(path)
 
 
-def latest_whole_checkpoint(work_dir: str) -> Optional[str]:
+def latest_complete_checkpoint(work_dir: str) -> Optional[str]:
     """The checkpoint that a training goes on from.
 
     It is the one that MMEngine noted as the last, or, where that one or the
@@ -190,3 +194,17 @@ def latest_whole_checkpoint(work_dir: str) -> Optional[str]:
         f'{work_dir} holds no whole checkpoint to resume from; start again '
         'without --resume, or name a copy: --resume FILE'
     )
+
+
+@HOOKS.register_module()
+class WholeCheckpointHook(AtomicCheckpointHook):
+    """The name of :class:`AtomicCheckpointHook` in older configs."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        warnings.warn(
+            'the hook WholeCheckpointHook is deprecated; use '
+            'AtomicCheckpointHook',
+            FutureWarning,
+            stacklevel=2,
+        )
+        super().__init__(*args, **kwargs)

@@ -5,7 +5,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from rednet_mm.utils.env import describe_run
+from rednet_mm.utils.env import run_environment
 
 
 @HOOKS.register_module()
@@ -18,7 +18,7 @@ class RunRecordHook(Hook):
 
     def before_run(self, runner: Any) -> None:
         """Take them down once: a checkout may change while a run goes on."""
-        self._environment = describe_run()
+        self._environment = run_environment()
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Put them into a checkpoint."""

@@ -1,4 +1,4 @@
-"""Pictures of predictions during training and testing."""
+"""Images of predictions during training and testing."""
 
 import os
 from typing import Any, Sequence

@@ -12,7 +12,7 @@ from mmengine.model import PretrainedInit, update_init_info
 from mmpose.models.backbones.base_backbone import BaseBackbone
 from torch import Tensor, nn
 
-from rednet_mm.models.layers import recomputed, step_norms
+from rednet_mm.models.layers import checkpointed, step_norms
 from rednet_mm.models.utils.pretrained import load_pretrained
 from rednet_mm.utils.errors import UserError
 
@@ -82,7 +82,7 @@ class RecurrentEncoderDecoder(BaseBackbone):
     def _run(self, part: Callable[..., Any], *inputs: Tensor) -> Any:
         """``part(*inputs)``; with ``with_cp`` its insides are not kept."""
         if self.with_cp:
-            return recomputed(part, step_norms(self), *inputs)
+            return checkpointed(part, step_norms(self), *inputs)
         return part(*inputs)
 
     def init_weights(self) -> None:

@@ -9,7 +9,7 @@ from mmengine.model import BaseModule, update_init_info
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from rednet_mm.utils.checkpoint import read_checkpoint, weights_in
+from rednet_mm.utils.checkpoint import read_checkpoint, state_dict_of
 from rednet_mm.utils.errors import UserError
 
 # Strides of the maps that an encoder gives: C1, C2, C3 and the code.
@@ -73,9 +73,9 @@ class StagedEncoder(BaseModule):
             super().init_weights()
             return
         path = wish['checkpoint']
-        cure = 'name a local file in model.backbone.encoder.init_cfg'
+        hint = 'name a local file in model.backbone.encoder.init_cfg'
         try:
-            weights = weights_in(read_checkpoint(path, cure))
+            weights = state_dict_of(read_checkpoint(path, hint))
         except FileNotFoundError as error:
             raise UserError(str(error)) from error
         chosen = match(self.net.state_dict(), weights, path, self.name)

@@ -1,6 +1,6 @@
 """Building blocks shared by backbones and necks."""
 
-from .activation_checkpointing import recomputed
+from .activation_checkpointing import checkpointed
 from .precision import full_precision
 from .step_norm import (
     StepBatchNorm2d,
@@ -13,7 +13,7 @@ __all__ = [
     'StepBatchNorm2d',
     'convert_norms',
     'full_precision',
-    'recomputed',
+    'checkpointed',
     'recurrent_step',
     'step_norms',
 ]

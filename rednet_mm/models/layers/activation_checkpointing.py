@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from .step_norm import StepBatchNorm2d
 
 
-def recomputed(
+def checkpointed(
     function: Callable[..., Any],
     norms: Iterable[StepBatchNorm2d],
     *inputs: Tensor,
@@ -37,20 +37,20 @@ def recomputed(
         use_reentrant=False, preserve_rng_state=False
     )
     if not torch.compiler.is_compiling():
-        again = _AsNow(norms)
+        again = _StepsOfForward(norms)
         settings.update(context_fn=lambda: (nullcontext(), again))
     # A compiler has written the step into its graph, and keeps what changes
     # a buffer out of what it computes again.
     return checkpoint(function, *inputs, **settings)
 
 
-class _AsNow(AbstractContextManager):
+class _StepsOfForward(AbstractContextManager):
     """Within it, ``norms`` are at the step at which they were at its making.
 
     In the backward pass they stand at the last step of the forward pass, and
     have already counted every batch. So their step is set back and their
     running statistics stay as they are; the batch is normalised with its own
-    figures, as it was. Afterwards everything is as before, also when the
+    statistics, as it was. Afterwards everything is as before, also when the
     recomputation is broken off because nothing more is needed of it.
 
     It can be entered any number of times: backward may be called twice.

@@ -7,10 +7,10 @@ from typing import Any, Optional
 from torch import Tensor
 
 from rednet_mm.utils.checkpoint import (
-    Comparison,
-    compare,
+    StateDictMatch,
+    match_state_dict,
     read_checkpoint,
-    weights_in,
+    state_dict_of,
 )
 from rednet_mm.utils.checkpoint_errors import check_values
 from rednet_mm.utils.errors import UserError
@@ -22,7 +22,7 @@ FROM_SCRATCH = (
 
 @dataclass(frozen=True)
 class PretrainedReport:
-    """What became of a file of weights; its text is one sentence.
+    """What became of a file of weights; its text is one line.
 
     Attributes:
         source (str): The file, or its address.
@@ -80,7 +80,7 @@ def load_pretrained(
     """Put weights from a file into an encoder-decoder.
 
     The encoder must be there whole: half of one is worse than none. What
-    lies behind it is taken module by module, whole or not at all; what is
+    lies behind it is taken module by module, complete or not at all; what is
     not taken stays as it is.
 
     Args:
@@ -95,19 +95,19 @@ def load_pretrained(
             of another network, holds values that are not finite, or is
             not named at all.
     """
-    cure = (
+    hint = (
         'name a local .pth file in model.backbone.init_cfg.checkpoint, or '
         + FROM_SCRATCH
     )
     if not checkpoint:
-        raise UserError(f'init_cfg names no checkpoint; {cure}')
+        raise UserError(f'init_cfg names no checkpoint; {hint}')
     try:
-        weights = weights_in(read_checkpoint(checkpoint, cure))
+        weights = state_dict_of(read_checkpoint(checkpoint, hint))
     except FileNotFoundError as error:
         raise UserError(str(error)) from error
     if prefix:
         weights = _behind(prefix, weights, checkpoint)
-    found = compare(net, weights)
+    found = match_state_dict(net, weights)
     _check_encoder(net, checkpoint, weights, found)
 
     broken = {_first(name) for name in found.missing + found.unfit}
@@ -189,7 +189,7 @@ def _check_encoder(
     net: Any,
     checkpoint: str,
     weights: Mapping[str, Tensor],
-    found: Comparison,
+    found: StateDictMatch,
 ) -> None:
     """See that a file has the encoder of ``net``, whole and no other.
 
@@ -201,8 +201,8 @@ def _check_encoder(
         return [name for name in names if _first(name) in net.encoder_names]
 
     expected = net.torchvision_name
-    cure = f'name weights of {expected}, or {FROM_SCRATCH}'
-    everything, missing, unfit, surplus = map(
+    hint = f'name weights of {expected}, or {FROM_SCRATCH}'
+    everything, missing, unfit, unexpected = map(
         of_encoder, (found.own, found.missing, found.unfit, found.unused)
     )
     stem = f'{net.stem_conv}.weight'
@@ -217,12 +217,12 @@ def _check_encoder(
         raise UserError(
             f'{checkpoint} does not fit {expected}: {len(missing)} of the '
             f"encoder's {len(everything)} tensors are missing and "
-            f'{len(unfit)} have another shape, for instance {example}; {cure}'
+            f'{len(unfit)} have another shape, for instance {example}; {hint}'
         )
-    if surplus:
+    if unexpected:
         # By names and shapes all of a ResNet-50 is in a ResNet-152's file.
         raise UserError(
             f'{checkpoint} does not fit {expected}: it also has '
-            f'{len(surplus)} tensors of a deeper encoder, for instance '
-            f'{surplus[0]}; {cure}'
+            f'{len(unexpected)} tensors of a deeper encoder, for instance '
+            f'{unexpected[0]}; {hint}'
         )

@@ -167,7 +167,7 @@ def near(image, points, colour, reach=1) -> list[bool]:
 
 
 def paint_gray(root):
-    """Pictures without colours, so that every colour is a drawn one."""
+    """Images without colours, so that every colour is a drawn one."""
     for path in root.rglob('*.jpg'):
         cv2.imwrite(str(path), np.full((SIZE, SIZE), 60, np.uint8))
 
@@ -207,7 +207,7 @@ def test_marks_are_where_the_network_sees_them(videos, monkeypatch, tmp_path):
     call(monkeypatch, browse_dataset, config, *arguments, '--number', 1)
     sheet = sheets_of(out)['val_input_1.png']
     assert sheet.shape == (128, 128, 3)
-    # Whatever frame it is, the box is that of the marks, enlarged by 1.25,
+    # Whatever frame it is, the box is that of the keypoints, enlarged by 1.25,
     # in the middle of the crop: mark m of the face lies at
     # (m - middle) / (1.25 * side) * 63 + 31.5 of the crop's 64 pixels
     # (UDP), and the crop is drawn twice as large.
@@ -233,7 +233,7 @@ def test_original_is_the_photo_with_its_box(videos, monkeypatch, tmp_path):
     sheet = sheets_of(out)['train_original_1.png']
     assert sheet.shape == (128, 3 * 128, 3)
     # write_videos: the face moves by half a pixel a frame, of the second
-    # video by one more; some shift fits each of the pictures.
+    # video by one more; some shift fits each of the images.
     marks = face_shape(SIZE)
     low, high = marks.min(0), marks.max(0)
     middle, half = (low + high) / 2, (high - low).max() / 2
@@ -286,7 +286,7 @@ def test_invisible_marks_are_left_out(monkeypatch, tmp_path, original):
     arguments = ['--out', out, '--size', SIZE] + ['--original'] * original
     assert call(monkeypatch, browse_dataset, config, *arguments) == 0
     (sheet,) = sheets_of(out).values()
-    # Seven stills, six in a row.
+    # Seven still images, six in a row.
     assert sheet.shape == (2 * SIZE, 6 * SIZE, 3)
     tile = sheet[:SIZE, :SIZE]
     for colour, there in ((EYE, True), (NOSE, True), (MOUTH, False)):
@@ -346,7 +346,7 @@ def test_unreadable_photo_is_named(videos, monkeypatch, tmp_path, capsys):
 
 
 def in_rows(parts) -> np.ndarray:
-    """Each part in a row of its own, its marks 20 pixels apart."""
+    """Each part in a row of its own, its keypoints 20 pixels apart."""
     points = {
         first + i: (20 + 20 * i, 20 + 20 * row)
         for row, (_, first, last, *_) in enumerate(parts)

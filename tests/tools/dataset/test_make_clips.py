@@ -1,4 +1,4 @@
-"""Films of photos: their layout and their marks."""
+"""Videos of images: their layout and their keypoints."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ def call(tmp_path, monkeypatch):
     write_stills(path, images=2)
 
     def run(*options):
-        command = ['make_clips.py', str(path), str(tmp_path / 'films')]
+        command = ['make_clips.py', str(path), str(tmp_path / 'videos')]
         command += ['--frames', str(FRAMES), '--size', str(SIZE), *options]
         monkeypatch.setattr(sys, 'argv', command)
         make_clips.main()
-        return tmp_path / 'films'
+        return tmp_path / 'videos'
 
     return run
 
 
 def test_photos_become_videos_of_300vw(call, tmp_path, capsys):
-    films = call('--occluders', '0')
+    videos = call('--occluders', '0')
     assert '2 videos of 4 frames' in capsys.readouterr().out
     convert(
-        films,
+        videos,
         tmp_path / 'converted',
         protocol='csv',
-        subjects=films / 'subjects.csv',
+        subjects=videos / 'subjects.csv',
     )
     marks = []
     for video in ('0001', '0002'):
-        images = sorted((films / video / 'imgs').iterdir())
+        images = sorted((videos / video / 'imgs').iterdir())
         assert len(images) == FRAMES
         assert cv2.imread(str(images[0])).shape == (SIZE, SIZE, 3)
         marks += [
-            read_pts(films / video / 'annot' / f'{path.stem}.pts')
+            read_pts(videos / video / 'annot' / f'{path.stem}.pts')
             for path in images
         ]
     # 1-based: the face's middle is near the crop's, (SIZE - 1) / 2 + 1, its
@@ -64,10 +64,10 @@ def test_photos_become_videos_of_300vw(call, tmp_path, capsys):
 
 
 def test_a_folder_that_is_there_stays(call, tmp_path):
-    (tmp_path / 'films').mkdir()
+    (tmp_path / 'videos').mkdir()
     with pytest.raises(SystemExit):
         call()
-    assert not list((tmp_path / 'films').iterdir())
+    assert not list((tmp_path / 'videos').iterdir())
 
 
 def test_photos_that_are_not_there_are_named(call, tmp_path, capsys):
@@ -75,12 +75,12 @@ def test_photos_that_are_not_there_are_named(call, tmp_path, capsys):
     with pytest.raises(SystemExit):
         call()
     assert 'val.json does not exist; convert first' in capsys.readouterr().err
-    assert not list(tmp_path.glob('films*'))
+    assert not list(tmp_path.glob('videos*'))
 
 
 def test_degraded_videos_have_the_keypoints_of_the_picture(call, tmp_path):
     call('--occluders', '0', '--frames', '20')
-    (tmp_path / 'films').rename(tmp_path / 'clean')
+    (tmp_path / 'videos').rename(tmp_path / 'clean')
     shaken = call('--occluders', '0', '--frames', '20', '--degrade', 'shake')
     ways = []
     for number in range(1, 21):

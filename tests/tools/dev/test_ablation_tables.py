@@ -130,7 +130,7 @@ def test_a_table_has_means_and_intervals(tmp_path):
     assert '68' not in table.protocol_sentence
 
 
-def test_claims_point_where_the_figures_do(tmp_path):
+def test_claims_point_where_the_metrics_do(tmp_path):
     runs = runs_of(tmp_path, DET, REG, 'table6_det_reg', 'table6_det_det')
     leave_test(runs, DET, factor=2.0, detects=True)
     leave_test(runs, REG, factor=1.0)
@@ -192,11 +192,11 @@ def test_curves_of_figure_9(tmp_path):
 def test_a_page_keeps_what_stands_before_the_mark(tmp_path):
     page = tmp_path / 'page.md'
     with pytest.raises(FileNotFoundError, match='does not exist'):
-        ablation.page_with(page, 'new')
+        ablation.replace_section(page, 'new')
     page.write_text('# Title\n')
     with pytest.raises(UserError, match='has no line'):
-        ablation.page_with(page, 'new')
+        ablation.replace_section(page, 'new')
     page.write_text(f'# Title\n\n{ablation.MARK}\n\nold\n')
-    assert ablation.page_with(page, 'new\n') == (
+    assert ablation.replace_section(page, 'new\n') == (
         f'# Title\n\n{ablation.MARK}\n\nnew\n'
     )

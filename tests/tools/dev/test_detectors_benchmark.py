@@ -47,11 +47,11 @@ def test_a_face_is_where_two_judges_agree():
     assert len(benchmark.agreed([boxes(SQUARE), boxes(), boxes()])) == 0
 
 
-def test_in_film():
+def test_in_video():
     """Two faces, one of them found twice, and one find that is none."""
     lower = ELSEWHERE + [0, 200, 0, 0]
     near = SQUARE + [4, 0, 0, 0]
-    counts = benchmark.in_film(
+    counts = benchmark.in_video(
         [boxes(SQUARE, near, lower), boxes()],
         [boxes(SQUARE, ELSEWHERE), boxes()],
     )

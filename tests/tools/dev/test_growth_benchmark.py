@@ -1,4 +1,4 @@
-"""tools/dev/benchmarks/growth.py: lines by hand, films, tracking at tiny
+"""tools/dev/benchmarks/growth.py: lines by hand, videos, tracking at tiny
 sizes.
 """
 
@@ -17,7 +17,7 @@ sys.path.insert(
 
 import growth
 import growth_tracking
-import videos as films
+import videos as videos
 from drawn_faces import SquareNetwork, frame
 from growth_training import first_videos
 from lines import Growth, line_through
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 CONFIGS = Path(__file__).parents[3] / 'configs'
 
 
-def write_film(path, frames):
+def write_video(path, frames):
     writer = VideoWriter(path, 25)
     for each in frames:
         writer.write(each)
@@ -74,24 +74,24 @@ def test_a_table_by_hand():
     assert 'largest over smallest: 1.0400' in text
 
 
-def test_films_are_made_of_others(tmp_path):
+def test_videos_are_made_of_others(tmp_path):
     shades = [
         np.full((48, 64, 3), shade, np.uint8) for shade in (40, 120, 200)
     ]
-    film = write_film(tmp_path / 'film.avi', shades)
-    assert films.size_of(film) == (64, 48)
+    video = write_video(tmp_path / 'video.avi', shades)
+    assert videos.size_of(video) == (64, 48)
 
     path = str(tmp_path / 'longer.avi')
-    films.there_and_back(film, 2, 3, path)
+    videos.there_and_back(video, 2, 3, path)
     seen = [image.mean() for image in images_of(path)]
     assert seen == pytest.approx([40, 120, 120, 40, 40, 120], abs=3)
 
     path = str(tmp_path / 'beside.avi')
-    films.put_beside_itself(film, 3, films.GRIDS[8], path)
+    videos.put_beside_itself(video, 3, videos.GRIDS[8], path)
     assert [image.shape for image in images_of(path)] == [(96, 256, 3)] * 3
 
     path = str(tmp_path / 'smaller.avi')
-    films.resized(film, 1, (32, 24), path)
+    videos.resized(video, 1, (32, 24), path)
     assert [image.shape for image in images_of(path)] == [(24, 32, 3)]
 
 
@@ -112,12 +112,14 @@ def test_annotations_of_the_first_videos(tmp_path):
 def test_tracking_is_measured(tmp_path, monkeypatch, capsys):
     # In this process: its memory is of no interest here.
     monkeypatch.setattr(growth_tracking, 'apart', lambda call, *a: call(*a))
-    monkeypatch.setattr(growth_tracking, 'shipped_network', SquareNetwork)
+    monkeypatch.setattr(growth_tracking, 'bundled_network', SquareNetwork)
     places = [(30 + n, 40) for n in range(4)]
-    film = write_film(tmp_path / 'film.avi', [frame(each) for each in places])
+    video = write_video(
+        tmp_path / 'video.avi', [frame(each) for each in places]
+    )
     out = tmp_path / 'growth.json'
     command = (
-        f'growth.py --film {film} --box 30 40 16 16 --frames 4 --repeats 1 '
+        f'growth.py --video {video} --box 30 40 16 16 --frames 4 --repeats 1 '
         f'--what length faces resolution --faces 1 2 8 --widths 96 128 160 '
         f'--times 1 2 5 --json {out}'
     )
@@ -146,8 +148,8 @@ def test_tracking_is_measured(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ('wishes', 'said'),
     [
-        ('--film x.mp4', '--film and --box belong together'),
-        ('--film x.mp4 --box 1 2 3 4', 'x.mp4 does not exist'),
+        ('--video x.mp4', '--video and --box belong together'),
+        ('--video x.mp4 --box 1 2 3 4', 'x.mp4 does not exist'),
         ('--what faces --faces 1 2 2', '--faces 1 2 2: name three'),
         ('--times 0 1 2', '--times 0 1 2: name three'),
         ('--repeats 0', '--repeats and --clips are 1 or more'),

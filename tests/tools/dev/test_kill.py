@@ -46,11 +46,11 @@ def whole(tmp_path_factory):
     picture = np.full((32, 32, 3), 90, np.uint8)
     for name in ('sheet.png', 'frame.jpg'):
         cv2.imwrite(str(folder / name), picture)
-    writer = VideoWriter(str(folder / 'film.mp4'), 25)
+    writer = VideoWriter(str(folder / 'video.mp4'), 25)
     for _ in range(3):
         writer.write(picture)
     writer.close()
-    (folder / 'film.csv').write_text('a,b\n1,2\n')
+    (folder / 'video.csv').write_text('a,b\n1,2\n')
     (folder / 'config.py').write_text('a = 1\n')
     (folder / 'note.part.json').write_text('{"ha')
     return folder
@@ -71,8 +71,8 @@ def test_whole_files_and_parts_are_no_faults(whole):
         ('vis_data/scalars.json', b'{"loss": \n{"loss": 2}\n'),
         ('sheet.png', b''),
         ('frame.jpg', None),
-        ('film.mp4', None),
-        ('film.csv', b'a,b\n1,2\n3\n'),
+        ('video.mp4', None),
+        ('video.csv', b'a,b\n1,2\n3\n'),
         ('config.py', b'a = dict('),
         ('annotations/all.json', b'{"annotations": [], "images": '
          b'[{"file_name": "frames/001/000001.jpg"}]}'),

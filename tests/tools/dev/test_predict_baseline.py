@@ -1,4 +1,4 @@
-"""Other systems over converted data; dlib and MediaPipe are not needed."""
+"""Other methods over converted data; dlib and MediaPipe are not needed."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT / 'tools'))
 
 import predict_baseline  # noqa: E402
 from baselines import mesh_keypoints as mesh_marks  # noqa: E402
-from baselines.baseline import BoxHabit  # noqa: E402
+from baselines.baseline import BoxOffset  # noqa: E402
 from baselines.predictions import predict  # noqa: E402
 
 
@@ -24,7 +24,7 @@ class _Corner:
     """Says that all landmarks are at the upper left corner of the box."""
 
     name, version, weights = 'corner', 'test', Path(__file__)
-    habit = BoxHabit(down=0.5, side=2.0)
+    habit = BoxOffset(down=0.5, side=2.0)
 
     def landmarks(self, image, box):
         assert image.dtype == np.uint8
@@ -90,17 +90,17 @@ def test_what_is_not_found_is_null(stills):
 
 def test_frames_in_videos_are_read(tmp_path, stills):
     content = json.loads(stills.read_text())
-    film = cv2.VideoWriter(
-        str(stills.parents[1] / 'film.avi'),
+    video = cv2.VideoWriter(
+        str(stills.parents[1] / 'video.avi'),
         cv2.VideoWriter_fourcc(*'MJPG'),
         25,
         (64, 64),
     )
     for number in range(4):
-        film.write(np.full((64, 64, 3), 50 * number, np.uint8))
-    film.release()
+        video.write(np.full((64, 64, 3), 50 * number, np.uint8))
+    video.release()
     for number, image in zip((3, 1), content['images']):
-        image['file_name'] = f'film.avi#{number}'
+        image['file_name'] = f'video.avi#{number}'
     stills.write_text(json.dumps(content))
     means = {}
 
@@ -109,7 +109,7 @@ def test_frames_in_videos_are_read(tmp_path, stills):
             means[len(means)] = image.mean()
 
     frames = predict(Mean(), stills, 'extent')['frames']
-    # The still first, then the film in its order.
+    # The still first, then the video in its order.
     assert [f['id'] for f in frames] == [3, 2, 1]
     assert abs(means[1] - 50) < 3 and abs(means[2] - 150) < 3
 
@@ -123,13 +123,13 @@ def test_unreadable_image_is_named(stills):
 
 def test_absent_package_is_one_sentence(stills, monkeypatch, capsys):
     monkeypatch.setitem(
-        predict_baseline.PEERS, 'dlib', ('baselines.not_there', 'Nothing')
+        predict_baseline.BASELINES, 'dlib', ('baselines.not_there', 'Nothing')
     )
     out = stills.with_name('out.json')
     monkeypatch.setattr(
         sys,
         'argv',
-        ['predict_peer.py', '--peer=dlib', str(stills), f'--out={out}'],
+        ['predict_peer.py', '--baseline=dlib', str(stills), f'--out={out}'],
     )
     with pytest.raises(SystemExit) as ended:
         predict_baseline.main()
@@ -141,7 +141,7 @@ def test_absent_package_is_one_sentence(stills, monkeypatch, capsys):
 def test_marks_of_a_mesh_are_at_their_vertices():
     # Vertex v at (v, 0), so that a mark tells its vertex.
     mesh = np.stack([np.arange(468.0), np.zeros(468)], 1)
-    marks = mesh_marks.marks_of_mesh(mesh)
+    marks = mesh_marks.keypoints_of_mesh(mesh)
     assert marks.shape == (68, 2)
     # Ends of the jaw; nose tip; corners of eyes and mouth.
     names = {0: 127, 16: 356, 27: 168, 30: 4, 33: 2}

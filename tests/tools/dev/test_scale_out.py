@@ -73,12 +73,12 @@ def test_two_processes_train_what_one_does(config, tmp_path):
     assert len(one.losses) == 8
     for name, value in one.start.items():
         assert torch.equal(value, two.start[name]), name
-    figures = apart(one, two)
+    metrics = apart(one, two)
     # With batch norms of each process alone the first loss is off by 1e-2.
-    assert figures['first_loss'] < 1e-6
-    assert figures['loss'] < 1e-3
-    assert figures['weights'] < 0.1
-    assert figures['statistics'] < 0.01
+    assert metrics['first_loss'] < 1e-6
+    assert metrics['loss'] < 1e-3
+    assert metrics['weights'] < 0.1
+    assert metrics['statistics'] < 0.01
 
 
 def test_what_is_compared():
@@ -91,11 +91,11 @@ def test_what_is_compared():
         Trained(losses, start, end)
         for losses, end in zip(([2.0, 4.0], [2.0, 3.0]), ends)
     )
-    figures = apart(one, two)
+    metrics = apart(one, two)
     # Of 4, 1; 0.5 of the way of 5 from (0, 0) to (3, 4); 1 of 2.
-    assert figures == pytest.approx(
+    assert metrics == pytest.approx(
         dict(first_loss=0, loss=0.25, weights=0.1, statistics=0.5)
     )
-    text = as_markdown(one, {'two': figures}, 'Here;')
+    text = as_markdown(one, {'two': metrics}, 'Here;')
     assert 'Here; 2 iterations; the loss of one process went from 2.0' in text
     assert '| two | 0.0e+00 | 2.5e-01 | 1.0e-01 | 5.0e-01 |' in text

@@ -2,6 +2,6 @@
 
 * ``paper``: the paper's tables and claims, and which config is which row;
 * ``runs``: which trainings the rows need, each once, as jobs;
-* ``tables``: figures of the runs in the paper's form, and verdicts;
+* ``tables``: metrics of the runs in the paper's form, and verdicts;
 * ``figure9``: the curves of Figure 9.
 """

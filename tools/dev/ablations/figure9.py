@@ -19,7 +19,7 @@ Curve = dict[int, dict[str, float]]
 
 
 def read_curve(folder: Path) -> Curve:
-    """Validation figures of the response maps by epoch."""
+    """Validation metrics of the response maps by epoch."""
     curve = {}
     for log in sorted(folder.glob('*/vis_data/scalars.json')):
         for line in log.read_text().splitlines():
@@ -52,13 +52,13 @@ def read_curves(runs: Runs) -> dict[str, list[Curve]]:
     return found
 
 
-def figure_lines(runs: Runs, picture: Path) -> list[str]:
+def figure_lines(runs: Runs, image: Path) -> list[str]:
     """Figure 9 as a table, and drawn into a file; nothing without curves."""
     found = read_curves(runs)
     curves = {label: mean_curve(own) for label, own in found.items() if own}
     if not curves:
         return []
-    draw_figure(curves, picture)
+    plot_figure9(curves, image)
     lines = [
         '### Figure 9: pixels of the response maps classified right',
         '',
@@ -85,9 +85,9 @@ def _last_epochs(better: list[Curve], other: list[Curve]) -> list[str]:
     if not better or not other:
         return []
     words = []
-    for figure, name in (('accuracy', 'accuracy'), ('f1', 'F1')):
+    for metric, name in (('accuracy', 'accuracy'), ('f1', 'F1')):
         ends = [
-            sign * np.array([c[max(c)][f'map/{figure}/all'] for c in curves])
+            sign * np.array([c[max(c)][f'map/{metric}/all'] for c in curves])
             for sign, curves in ((1, better), (-1, other))
         ]
         found = welch(ends)
@@ -107,14 +107,14 @@ def _last_epochs(better: list[Curve], other: list[Curve]) -> list[str]:
     return [' '.join(words)]
 
 
-def draw_figure(curves: dict[str, Curve], path: Path) -> None:
-    """Figure 9 as a picture and as numbers beside it."""
+def plot_figure9(curves: dict[str, Curve], path: Path) -> None:
+    """Figure 9 as an image and as numbers beside it."""
     import matplotlib
 
     matplotlib.use('Agg')
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(2, len(PARTS), figsize=(21, 6), sharex=True)
+    metric, axes = plt.subplots(2, len(PARTS), figsize=(21, 6), sharex=True)
     with path.with_suffix('.csv').open('w', newline='') as stream:
         writer = csv.writer(stream)
         writer.writerow(['curve', 'epoch', 'part', 'accuracy', 'f1'])
@@ -139,6 +139,6 @@ def draw_figure(curves: dict[str, Curve], path: Path) -> None:
     axes[0, 0].legend()
     for axis in axes[1]:
         axis.set_xlabel('epoch')
-    figure.tight_layout()
-    figure.savefig(path)
-    plt.close(figure)
+    metric.tight_layout()
+    metric.savefig(path)
+    plt.close(metric)

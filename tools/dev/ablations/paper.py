@@ -2,14 +2,14 @@
 
 from typing import Any, NamedTuple
 
-# Figures of a summary: group ('' is all frames) and name.
+# Metrics of a summary: group ('' is all frames) and name.
 FULL, COMMON, CHALLENGING = (
     tuple((group, name) for name in ('NME', 'NME_std', 'failure_rate@10'))
     for group in ('', 'common', 'challenging')
 )
 
 # The paper's tables: head, columns (title, figure), and rows (label, config,
-# the paper's figures in the order of the columns). Figures of the network
+# the paper's values in the order of the columns). Metrics of the network
 # itself have no group.
 TABLES: dict[str, dict[str, Any]] = {
     'Table 5': dict(
@@ -74,17 +74,17 @@ TABLES: dict[str, dict[str, Any]] = {
     'Table 8': dict(
         about='recurrence over time, on videos (the paper: 300-VW)',
         columns=[
-            (f'{group} {title}', figure)
-            for group, figures in (
+            (f'{group} {title}', metric)
+            for group, metrics in (
                 ('Common', COMMON),
                 ('Challenging', CHALLENGING),
                 ('Full', FULL),
             )
-            for title, figure in zip(
-                ('mean (%)', 'std (%)', 'failure (%)'), figures
+            for title, metric in zip(
+                ('mean (%)', 'std (%)', 'failure (%)'), metrics
             )
         ]
-        # Not in the paper: what steadies a film.
+        # Not in the paper: what steadies a video.
         + [('Full error of motion (%)', ('', 'motion'))],
         rows=[
             (

@@ -1,4 +1,4 @@
-"""Figures of the runs in the paper's form, and what they say of its claims."""
+"""Metrics of the runs in the paper's form, and what they say of its claims."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -6,7 +6,11 @@ from math import isnan
 from pathlib import Path
 from typing import Any, Optional
 
-from rednet_mm.analysis.seeds import SeedComparison, compare_seeds, how_sure
+from rednet_mm.analysis.seeds import (
+    SeedComparison,
+    compare_seeds,
+    interval_note,
+)
 from rednet_mm.analysis.tables import (
     Cell,
     Interval,
@@ -24,7 +28,7 @@ from .network import measure_network
 from .paper import CHALLENGING, CLAIMS, COMMON, FULL, TABLES, Claim
 from .runs import DUMP, Runs
 
-# Of which figures a claim's difference is shown; the first decides.
+# Of which metrics a claim's difference is shown; the first decides.
 SHOWN = {
     'error': FULL[0],
     'error, common': COMMON[0],
@@ -40,7 +44,7 @@ def read_records(path: Path) -> LandmarkRecords:
 
 
 @cache
-def network_figures(runs: Runs, row: str) -> dict[str, float]:
+def network_metrics(runs: Runs, row: str) -> dict[str, float]:
     """Size and speed of a row's network; measured once a table."""
     return measure_network(runs.rows[row][0][-1].cfg)
 
@@ -80,7 +84,7 @@ def landmark_metric(evaluators: Any) -> FaceLandmarkMetric:
 
 
 def paper_table(runs: Runs, name: str) -> Table:
-    """A table of the paper: our figures, the paper's in brackets."""
+    """A table of the paper: our metrics, the paper's in brackets."""
     table = TABLES[name]
     own_rows = [row for row in table['rows'] if row[1] in runs.rows]
     systems = [
@@ -93,8 +97,8 @@ def paper_table(runs: Runs, name: str) -> Table:
         if tested:
             found = compare_rows(runs, [row], systems)
             cells = [
-                cell_text(_figure(runs, row, found, *figure))
-                for _, figure in table['columns']
+                cell_text(_figure(runs, row, found, *metric))
+                for _, metric in table['columns']
             ]
             sentences.append(found.comparison.protocol.sentence())
             numbers.append(len(tested))
@@ -112,8 +116,8 @@ def paper_table(runs: Runs, name: str) -> Table:
         '; '.join(dict.fromkeys(sentences)) or 'nothing is tested',
         ('', *heads, 'trainings', 'config'),
         tuple(rows),
-        f'In square brackets: {how_sure(numbers)}. In round ones: the '
-        "paper's figures, of other data and networks.",
+        f'In square brackets: {interval_note(numbers)}. In round ones: the '
+        "paper's metrics, of other data and networks.",
     )
 
 
@@ -127,14 +131,14 @@ def _figure(
     row: str,
     found: SeedComparison,
     group: Optional[str],
-    figure: str,
+    metric: str,
 ) -> Cell:
-    """A figure of a row, '' for all frames; no group: of its network."""
+    """A metric of a row, '' for all frames; no group: of its network."""
     if group is None:
-        return network_figures(runs, row)[figure]
+        return network_metrics(runs, row)[metric]
     if group not in found.comparison.bootstrap:
         return None
-    return found.figure(row, figure, group)
+    return found.metric(row, metric, group)
 
 
 def verdict(difference: Interval, trainings: int) -> str:
@@ -153,7 +157,7 @@ def verdict(difference: Interval, trainings: int) -> str:
 
 
 def claims_table(runs: Runs) -> Table:
-    """The paper's claims, and whether the figures point its way."""
+    """The paper's claims, and whether the metrics point its way."""
     rows: list[tuple[Cell, ...]] = []
     numbers, sentences = [1], []
     for claim in CLAIMS:
@@ -181,18 +185,18 @@ def claims_table(runs: Runs) -> Table:
         tuple(rows),
         'Percent points: the first less the second, below 0 where the first '
         'is better; points: those that both predict. In square brackets: '
-        f'{how_sure(numbers)}. The difference of the error over all frames '
-        'decides: yes, where its interval is below 0, no, where it is above, '
-        'else undecided; of one training nothing is known.',
+        f'{interval_note(numbers)}. The difference of the error over all '
+        'frames decides: yes, where its interval is below 0, no, where it is '
+        'above, else undecided; of one training nothing is known.',
     )
 
 
 def _claim_row(claim: Claim, found: SeedComparison) -> tuple[Cell, ...]:
     cells: list[Cell] = []
-    for group, figure in SHOWN.values():
+    for group, metric in SHOWN.values():
         known = group in found.comparison.bootstrap
         cells.append(
-            found.difference(claim.better, claim.other, figure, group)
+            found.difference(claim.better, claim.other, metric, group)
             if known
             else None
         )

@@ -1,7 +1,7 @@
-"""Other systems that find 68 landmarks, to compare with.
+"""Other methods that find 68 landmarks, to compare with.
 
-* ``peer``: what each of them has to do, and its box;
-* ``dlib_68``, ``face_mesh``, ``mesh_marks``: dlib and MediaPipe;
+* ``baseline``: what each of them has to do, and its box;
+* ``dlib_68``, ``face_mesh``, ``mesh_keypoints``: dlib and MediaPipe;
 * ``predictions``: one of them over a converted data set.
 
 Only this package and ``data_converters`` are needed, in an environment of

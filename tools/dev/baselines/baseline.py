@@ -13,14 +13,14 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class BoxHabit:
-    """Where a system's own detector puts its box, against the marks.
+class BoxOffset:
+    """Where a system's own detector puts its box, against the keypoints.
 
     Measured on 400 faces of 300-W's training part, drawn at random: medians
     over the faces that the detector found (docs/baselines.md).
 
     Args:
-        down: Of its middle from the middle of the marks' extent, in longer
+        down: Of its middle from the middle of the keypoints' extent, in longer
             sides of that extent; negative is up.
         side: Its side, in the same unit.
     """
@@ -29,14 +29,14 @@ class BoxHabit:
     side: float
 
     def box(self, extent: np.ndarray) -> np.ndarray:
-        """The box that the detector would give for an extent of marks."""
+        """The box that the detector would give for an extent of keypoints."""
         longer = max(extent[2:])
         middle = extent[:2] + extent[2:] / 2 + [0, self.down * longer]
         side = self.side * longer
         return np.array([*(middle - side / 2), side, side])
 
 
-class Peer(Protocol):
+class Baseline(Protocol):
     """A system that finds the 68 landmarks of faces.
 
     Attributes:
@@ -49,7 +49,7 @@ class Peer(Protocol):
     name: str
     version: str
     weights: Path
-    habit: BoxHabit
+    habit: BoxOffset
 
     def landmarks(
         self, image: np.ndarray, box: np.ndarray

@@ -10,7 +10,7 @@ import numpy as np
 
 from data_converters.errors import DataError
 
-from .baseline import BoxHabit
+from .baseline import BoxOffset
 
 # The package is not imported: that asks for an old setuptools.
 WEIGHTS = 'face_recognition_models'
@@ -18,14 +18,16 @@ FILE = 'models/shape_predictor_68_face_landmarks.dat'
 
 
 class Dlib68:
-    """See :class:`peers.peer.Peer`. Its detector is dlib's HOG detector.
+    """See :class:`baselines.baseline.Peer`.
+
+    Its detector is dlib's HOG detector.
 
     Raises:
         DataError: The predictor's file is not there.
     """
 
     name = 'dlib 68'
-    habit = BoxHabit(down=-0.09, side=1.05)
+    habit = BoxOffset(down=-0.09, side=1.05)
 
     def __init__(self) -> None:
         spec = find_spec(WEIGHTS)
@@ -44,14 +46,16 @@ class Dlib68:
     def landmarks(
         self, image: np.ndarray, box: np.ndarray
     ) -> np.ndarray | None:
-        """See :class:`peers.peer.Peer`; there always are some."""
+        """See :class:`baselines.baseline.Peer`; there always are some."""
         left, top, width, height = np.round(box).astype(int).tolist()
         # dlib's right and bottom are the last pixels inside.
         place = dlib.rectangle(left, top, left + width - 1, top + height - 1)
         return self._at(image, place)
 
     def all_landmarks(self, image: np.ndarray) -> list[np.ndarray]:
-        """See :class:`peers.peer.Peer`; faces of 40 pixels and more."""
+        """See :class:`baselines.baseline.Peer`; faces of 40 pixels and
+        more.
+        """
         # Once enlarged: the detector's own window has 80 pixels.
         return [self._at(image, place) for place in self.detector(image, 1)]
 

@@ -1,4 +1,4 @@
-"""MediaPipe's FaceMesh, its 468 vertices turned into 68 marks."""
+"""MediaPipe's FaceMesh, its 468 vertices turned into 68 keypoints."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mediapipe.framework import calculator_pb2
 from mediapipe.framework.formats import rect_pb2
 from mediapipe.python.solution_base import SolutionBase
 
-from .baseline import BoxHabit
-from .mesh_keypoints import VERTICES, marks_of_mesh
+from .baseline import BoxOffset
+from .mesh_keypoints import VERTICES, keypoints_of_mesh
 
 # FaceMesh has no input for a box; this graph is its second half alone.
 _GRAPH = """
@@ -37,7 +37,9 @@ WEIGHTS = 'modules/face_landmark/face_landmark.tflite'
 
 
 class FaceMesh:
-    """See :class:`peers.peer.Peer`. Its detector is BlazeFace, short range.
+    """See :class:`baselines.baseline.Peer`.
+
+    Its detector is BlazeFace, short range.
 
     Images are unrelated: nothing is carried from one to the next. A box is
     taken upright, while the detector turns it with the eyes.
@@ -46,7 +48,7 @@ class FaceMesh:
     name = 'MediaPipe FaceMesh'
     # The detector's box, enlarged as FaceMesh enlarges it: what the network
     # is shown.
-    habit = BoxHabit(down=-0.06, side=1.57)
+    habit = BoxOffset(down=-0.06, side=1.57)
 
     def __init__(self) -> None:
         self.version = f'mediapipe {mediapipe.__version__}, 468 vertices'
@@ -65,7 +67,9 @@ class FaceMesh:
     def landmarks(
         self, image: np.ndarray, box: np.ndarray
     ) -> np.ndarray | None:
-        """See :class:`peers.peer.Peer`; None: it doubts that it is a face."""
+        """See :class:`baselines.baseline.Peer`; None: it doubts that it is a
+        face.
+        """
         height, width = image.shape[:2]
         x, y, w, h = box.tolist()
         roi = rect_pb2.NormalizedRect(
@@ -75,15 +79,15 @@ class FaceMesh:
             height=h / height,
         )
         found = self.network.process({'image': image, 'roi': roi}).landmarks
-        return None if found is None else self._marks(found, image)
+        return None if found is None else self._keypoints(found, image)
 
     def all_landmarks(self, image: np.ndarray) -> list[np.ndarray]:
-        """See :class:`peers.peer.Peer`."""
+        """See :class:`baselines.baseline.Peer`."""
         found = self.whole.process(image).multi_face_landmarks or []
-        return [self._marks(each, image) for each in found]
+        return [self._keypoints(each, image) for each in found]
 
-    def _marks(self, found: Any, image: np.ndarray) -> np.ndarray:
+    def _keypoints(self, found: Any, image: np.ndarray) -> np.ndarray:
         mesh = np.array([[each.x, each.y] for each in found.landmark])
         # 0 and 1 are the outer edges of the first and of the last pixel.
         size = image.shape[1::-1]
-        return marks_of_mesh(mesh[:VERTICES] * size - 0.5)
+        return keypoints_of_mesh(mesh[:VERTICES] * size - 0.5)

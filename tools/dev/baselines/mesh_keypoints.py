@@ -1,10 +1,10 @@
-"""The 68 marks of iBUG on the 468 vertices of MediaPipe's FaceMesh.
+"""The 68 keypoints of iBUG on the 468 vertices of MediaPipe's FaceMesh.
 
 The vertices are those of the named contours of
 ``mediapipe.solutions.face_mesh_connections``. Contours are written from the
 image's left to its right, or from top to bottom. Where iBUG spaces marks
 evenly along a contour (jaw, bridge of the nose) the same is done here; else
-marks are vertices.
+keypoints are vertices.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ INNER_LIP = (78, 82, 13, 312, 308, 317, 14, 87)
 VERTICES = 468
 
 
-def marks_of_mesh(mesh: np.ndarray) -> np.ndarray:
-    """iBUG's marks on a mesh.
+def keypoints_of_mesh(mesh: np.ndarray) -> np.ndarray:
+    """iBUG's keypoints on a mesh.
 
     Args:
         mesh: Vertices of shape (468, 2), pixels.
 
     Returns:
-        Marks of shape (68, 2), pixels.
+        Keypoints of shape (68, 2), pixels.
     """
     return np.concatenate(
         [

@@ -1,4 +1,4 @@
-"""One of the other systems over a converted data set."""
+"""One of the other methods over a converted data set."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ from data_converters.errors import DataError
 from data_converters.frames import read_frames, split_frame_name
 from data_converters.untrusted import leaves_folder, short
 
-from .baseline import Peer
+from .baseline import Baseline
 
 BOXES = {
-    'habit': "the marks' extent, moved and scaled to where the system's own "
+    'habit': "the keypoints' extent, moved and scaled to where the system's "
+    'own '
     'detector puts its box',
-    'extent': "the marks' extent as it stands",
+    'extent': "the keypoints' extent as it stands",
     'detector': "the system's own detector, on the whole image",
 }
 
 
 def predict(
-    peer: Peer, annotations: Path, boxes: str, limit: int | None = None
+    baseline: Baseline, annotations: Path, boxes: str, limit: int | None = None
 ) -> dict[str, Any]:
     """Predictions for every face of a data set.
 
     Args:
-        peer: The system.
+        baseline: The system.
         annotations: The JSON file of a converter.
         boxes: One of ``BOXES``.
         limit: How many images, the first ones; None means all.
@@ -41,7 +42,7 @@ def predict(
     Returns:
         What tools/evaluate.py reads: ``name``, ``about`` and ``frames``, a
         frame having ``file_name``, ``keypoints`` (68 pairs, or None where
-        nothing was found), ``ms``, and with boxes from the marks ``id`` of
+        nothing was found), ``ms``, and with boxes from the keypoints ``id`` of
         the annotation. Of the detector, each face is a frame.
 
     Raises:
@@ -56,21 +57,21 @@ def predict(
     root = annotations.resolve().parents[1]
     frames: list[dict[str, Any]] = []
     for name, image in tqdm(
-        _read_images(root, names), total=len(names), desc=peer.name
+        _read_images(root, names), total=len(names), desc=baseline.name
     ):
         if boxes == 'detector':
-            frames += _by_detector(peer, image, name)
+            frames += _by_detector(baseline, image, name)
             continue
         for face in faces[names[name]]:
             box = np.array(face['bbox'], float)
-            box = peer.habit.box(box) if boxes == 'habit' else box
-            found, ms = _timed(peer.landmarks, image, box)
+            box = baseline.habit.box(box) if boxes == 'habit' else box
+            found, ms = _timed(baseline.landmarks, image, box)
             frames.append(_frame(name, found, ms, id=face['id']))
     return {
-        'name': peer.name,
+        'name': baseline.name,
         'about': {
-            'version': peer.version,
-            'megabytes': round(peer.weights.stat().st_size / 1e6, 1),
+            'version': baseline.version,
+            'megabytes': round(baseline.weights.stat().st_size / 1e6, 1),
             'boxes': BOXES[boxes],
             'data': annotations.name,
         },
@@ -78,8 +79,10 @@ def predict(
     }
 
 
-def _by_detector(peer: Peer, image: np.ndarray, name: str) -> list[dict]:
-    found, ms = _timed(peer.all_landmarks, image)
+def _by_detector(
+    baseline: Baseline, image: np.ndarray, name: str
+) -> list[dict]:
+    found, ms = _timed(baseline.all_landmarks, image)
     if not found:
         return [_frame(name, None, ms)]
     return [_frame(name, each, ms / len(found)) for each in found]
@@ -118,19 +121,19 @@ def _read_images(
                 f"{root}: {short(name)!r} leads out of the data set's folder; "
                 'convert the data again'
             )
-    films: dict[str, dict[int, str]] = defaultdict(dict)
+    videos: dict[str, dict[int, str]] = defaultdict(dict)
     for name in names:
         place = split_frame_name(name)
         if place is not None:
-            films[place[0]][place[1]] = name
+            videos[place[0]][place[1]] = name
             continue
         image = cv2.imread(str(root / name))
         if image is None:
             raise _unreadable(root / name)
         yield name, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    for film, wanted in films.items():
+    for video, wanted in videos.items():
         left = dict(wanted)
-        for number, image in read_frames(root / film, wanted):
+        for number, image in read_frames(root / video, wanted):
             yield left.pop(number), cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
         if left:
             raise _unreadable(root / next(iter(left.values())))

@@ -1,13 +1,13 @@
 """Which box of the next frame follows best, box rule by box rule:
 
-python tools/dev/benchmarks/box_rules.py CONFIG CKPT --films FILM ... \\
+python tools/dev/benchmarks/box_rules.py CONFIG CKPT --videos VIDEO ... \\
     --faces data/300w/annotations/300w_val.json
 
-Films have no marks: printed are frames with a face, ids, losses and how much
-the landmarks tremble (mean second difference over sqrt(w h) of the face, in
-percent). Photos have: each is followed as a film of one and the same frame,
-beginning with the box of its marks, and the error after some frames says where
-the rule drifts to.
+Videos have no keypoints: printed are frames with a face, ids, losses and how
+much the landmarks tremble (mean second difference over sqrt(w h) of the face,
+in percent). Images have: each is followed as a video of one and the same
+frame, beginning with the box of its keypoints, and the error after some frames
+says where the rule drifts to.
 """
 
 import argparse
@@ -28,28 +28,28 @@ from rednet_mm.apis import (
     read_frames,
 )
 from rednet_mm.evaluation.functional import frame_errors
-from rednet_mm.tracking.boxes import BOX_RULES, box_of
-from rednet_mm.utils.cli import existing_config, one_sentence_errors
+from rednet_mm.tracking.boxes import BOX_RULES, bbox_from_keypoints
+from rednet_mm.utils.cli import existing_config, report_user_errors
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Compare rules of boxes')
     parser.add_argument('config')
     parser.add_argument('checkpoint')
-    parser.add_argument('--films', nargs='*', default=[])
+    parser.add_argument('--videos', nargs='*', default=[])
     parser.add_argument('--faces', nargs='*', default=[], help='JSON files')
     parser.add_argument(
         '--margins', nargs='+', type=float, default=[0.9, 1.0, 1.1]
     )
     parser.add_argument('--detector', default='default')
     parser.add_argument(
-        '--frames', type=int, default=200, help='of a film, at most'
+        '--frames', type=int, default=200, help='of a video, at most'
     )
     parser.add_argument(
         '--photos', type=int, default=100, help='of a data set, at most'
     )
     parser.add_argument(
-        '--rounds', type=int, default=6, help='frames of a photo'
+        '--rounds', type=int, default=6, help='frames of an image'
     )
     return parser.parse_args()
 
@@ -72,13 +72,13 @@ def trembling(tracks: dict[int, dict[int, TrackedFace]]) -> float:
     return 100 * float(np.mean(values)) if values else float('nan')
 
 
-def follow_film(
-    tracker: LandmarkTracker[Any], film: str, frames: int
+def follow_video(
+    tracker: LandmarkTracker[Any], video: str, frames: int
 ) -> tuple[TrackTotals, float]:
-    """Counts of a film, and how much its landmarks tremble."""
+    """Counts of a video, and how much its landmarks tremble."""
     state, totals = tracker.init_state(), TrackTotals()
     tracks: dict[int, dict[int, TrackedFace]] = defaultdict(dict)
-    with read_frames(film) as reader:
+    with read_frames(video) as reader:
         for number, (frame, _) in zip(range(frames), reader):
             faces, state = tracker.step(frame, state)
             totals.add(number, faces, state.events)
@@ -93,14 +93,14 @@ def drift(
     path: str,
     args: argparse.Namespace,
 ) -> np.ndarray:
-    """Mean errors of photos after each of some frames, percent, (rounds,)."""
+    """Mean errors of images after each of some frames, percent, (rounds,)."""
     tracker = LandmarkTracker(network, None, **settings, min_score=-1)
     errors: list[list[float]] = []
-    for file, marks in list(photos(path))[: args.photos]:
-        image, truth = cv2.imread(str(file)), marks[0]
+    for file, keypoints in list(photos(path))[: args.photos]:
+        image, truth = cv2.imread(str(file)), keypoints[0]
         state, errors_of_one = tracker.init_state(), []
         for number in range(args.rounds):
-            start = None if number else box_of(truth)[None]
+            start = None if number else bbox_from_keypoints(truth)[None]
             faces, state = tracker.step(image, state, start)
             found = np.full_like(truth, np.inf)
             if faces:
@@ -115,9 +115,9 @@ def drift(
 
 def main() -> None:
     args = parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         network = TorchNetwork(existing_config(args.config), args.checkpoint)
-        detector = build_detector(args.detector) if args.films else None
+        detector = build_detector(args.detector) if args.videos else None
         rules: list[dict[str, Any]] = [
             dict(box_rule=rule, margin=margin)
             for rule in BOX_RULES
@@ -130,19 +130,19 @@ def main() -> None:
                 errors = drift(network, rule, path, args)
                 told = ' '.join(f'{error:.2f}' for error in errors)
                 print(f'| {rule["box_rule"]} | {rule["margin"]} | {told} |')
-        if args.films:
+        if args.videos:
             print(
-                '\n| film | rule | margin | frames | with a face | ids '
+                '\n| video | rule | margin | frames | with a face | ids '
                 '| ended | trembling % |\n|---|---|---|---|---|---|---|---|'
             )
-        for film in args.films:
+        for video in args.videos:
             for rule in rules:
                 tracker = LandmarkTracker(network, detector, **rule)
-                totals, shake = follow_film(tracker, film, args.frames)
+                totals, shake = follow_video(tracker, video, args.frames)
                 kinds = totals.kinds
                 ended = sum(kinds[k] for k in ('lost', 'left', 'merged'))
                 print(
-                    f'| {film.rpartition("/")[2]} | {rule["box_rule"]} '
+                    f'| {video.rpartition("/")[2]} | {rule["box_rule"]} '
                     f'| {rule["margin"]} | {totals.frames} '
                     f'| {totals.with_a_face} | {len(totals.tracks)} '
                     f'| {ended} | {shake:.3f} |',

@@ -33,7 +33,7 @@ from training_step import (
     read_config,
 )
 
-from rednet_mm.utils.cli import check_suffix, dump_whole, one_sentence_errors
+from rednet_mm.utils.cli import atomic_dump, check_suffix, report_user_errors
 from rednet_mm.utils.errors import UserError
 
 MODES = ('plain', 'with_cp')
@@ -242,7 +242,7 @@ def main() -> None:
     parser.add_argument('--json', metavar='FILE', help='also write it here')
     args = parser.parse_args()
     args.target = tuple(args.target)
-    with one_sentence_errors():
+    with report_user_errors():
         run(args)
 
 
@@ -259,7 +259,7 @@ def run(args: argparse.Namespace) -> None:
     rows = collect(args)
     print(as_markdown(rows, args.target, about), end='')
     if args.json:
-        dump_whole(dict(asdict(origin), rows=rows), args.json)
+        atomic_dump(dict(asdict(origin), rows=rows), args.json)
 
 
 if __name__ == '__main__':

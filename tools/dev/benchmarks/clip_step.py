@@ -17,8 +17,8 @@ from training_step import (
     read_config,
 )
 
-from rednet_mm.utils.cli import one_sentence_errors
-from rednet_mm.utils.env import describe_run
+from rednet_mm.utils.cli import report_user_errors
+from rednet_mm.utils.env import run_environment
 
 
 def peak_gib() -> float:
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument('--frames', type=int, default=10, help='T')
     parser.add_argument('--repeats', type=int, default=3)
     args = parser.parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         run(args)
 
 
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
         if device == 'cuda':
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
-    about = ', '.join(f'{k} {v}' for k, v in describe_run().items())
+    about = ', '.join(f'{k} {v}' for k, v in run_environment().items())
     median = statistics.median(seconds[1:])
     width, height = cfg.codec.input_size
     print(f'{args.config}, {args.clips} clips x {args.frames} frames of')

@@ -1,4 +1,4 @@
-"""Time and memory of converting many frames with 68 marks each:
+"""Time and memory of converting many frames with 68 keypoints each:
 
 python tools/dev/benchmarks/convert_frames.py [--videos 20] [--frames 1000]
 
@@ -29,21 +29,21 @@ def make_source(root: Path, videos: int, frames: int, side: int) -> list[Path]:
     Returns:
         The frames of all videos.
     """
-    picture = root / 'picture.jpg'
+    image = root / 'picture.jpg'
     noise = np.random.default_rng(0).integers(0, 256, (side // 8, side // 8))
-    cv2.imwrite(str(picture), cv2.resize(noise.astype(np.uint8), (side, side)))
-    marks = mean_head()[:68, :2]
-    low, high = marks.min(0), marks.max(0)
-    marks = (marks - low) / (high - low).max() * side / 2 + side / 4
+    cv2.imwrite(str(image), cv2.resize(noise.astype(np.uint8), (side, side)))
+    keypoints = mean_head()[:68, :2]
+    low, high = keypoints.min(0), keypoints.max(0)
+    keypoints = (keypoints - low) / (high - low).max() * side / 2 + side / 4
     paths = []
     for video in range(1, videos + 1):
         folder = root / 'source' / f'{video:03d}'
         for inner in ('annot', 'imgs'):
             (folder / inner).mkdir(parents=True)
         for frame in range(1, frames + 1):
-            write_pts(folder / 'annot' / f'{frame:06d}.pts', marks + 0.001)
+            write_pts(folder / 'annot' / f'{frame:06d}.pts', keypoints + 0.001)
             paths.append(folder / 'imgs' / f'{frame:06d}.jpg')
-            os.link(picture, paths[-1])
+            os.link(image, paths[-1])
     return paths
 
 

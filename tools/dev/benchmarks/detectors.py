@@ -1,12 +1,12 @@
 """Compare face detectors: recall, false finds, time a frame.
 
 python tools/dev/benchmarks/detectors.py --stills DATA/300w \\
-    --clips DATA/ytfaces --films DATA/videos [--sheets FOLDER] [--calibrate]
+    --clips DATA/ytfaces --videos DATA/videos [--sheets FOLDER] [--calibrate]
 
-Stills and clips have marks, and so true boxes. Films have none: a face is
-where at least two of the judges other than the detector in question agree.
-docs/detectors.md holds the result. Detectors whose package is not installed
-are named and left out.
+Still images and clips have keypoints, and so true boxes. Videos have none: a
+face is where at least two of the judges other than the detector in question
+agree. docs/detectors.md holds the result. Detectors whose package is not
+installed are named and left out.
 """
 
 import argparse
@@ -22,18 +22,18 @@ from mmdet.evaluation.functional import bbox_overlaps
 from data_converters.pts import read_pts
 from rednet_mm.apis import contact_sheet, read_frames
 from rednet_mm.tracking.detectors import Calibration
-from rednet_mm.tracking.tracker import box_of
-from rednet_mm.utils.cli import one_sentence_errors
-from rednet_mm.utils.env import describe_run
+from rednet_mm.tracking.tracker import bbox_from_keypoints
+from rednet_mm.utils.cli import report_user_errors
+from rednet_mm.utils.env import run_environment
 
 # A box is that of a face if both cover each other by so much.
 OVERLAP = 0.4
 
-# Every so many-th frame of a film is looked at.
+# Every so many-th frame of a video is looked at.
 EVERY = 5
 
 # Detectors of different families, trained on different data, whose
-# agreement stands in for truth in films.
+# agreement stands in for ground truth in videos.
 JUDGES = ('BlazeFace full range', 'MTCNN', 'CenterFace, 320 px', 'SSD')
 
 
@@ -47,7 +47,7 @@ def overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def load_stills(root: Path, split: str) -> list[tuple[Path, np.ndarray]]:
-    """Images of 300-W and the square round the marks of each."""
+    """Images of 300-W and the square round the keypoints of each."""
     with open(root / 'split.csv') as lines:
         files = [
             root / row['file']
@@ -55,7 +55,8 @@ def load_stills(root: Path, split: str) -> list[tuple[Path, np.ndarray]]:
             if row['split'] == split
         ]
     return [
-        (file, box_of(read_pts(file.with_suffix('.pts')))) for file in files
+        (file, bbox_from_keypoints(read_pts(file.with_suffix('.pts'))))
+        for file in files
     ]
 
 
@@ -67,13 +68,13 @@ def load_clips(root: Path, split: str) -> list[tuple[Path, np.ndarray]]:
             for row in csv.DictReader(lines)
             if row['split'] == split
         ]
-    marks = [min((root / name / 'annot').iterdir()) for name in names]
+    keypoints = [min((root / name / 'annot').iterdir()) for name in names]
     return [
         (
             file.parents[1] / 'imgs' / f'{file.stem}.jpg',
-            box_of(read_pts(file, base=0)),
+            bbox_from_keypoints(read_pts(file, base=0)),
         )
-        for file in marks
+        for file in keypoints
     ]
 
 
@@ -130,7 +131,7 @@ def agreed(judges: list[np.ndarray]) -> np.ndarray:
     return faces
 
 
-def in_film(
+def in_video(
     found: list[np.ndarray], reference: list[np.ndarray]
 ) -> tuple[int, int, int]:
     """Faces of the reference, how many of them are found, false finds."""
@@ -143,9 +144,9 @@ def in_film(
     return faces, hits, finds
 
 
-def sampled(film: Path) -> list[np.ndarray]:
-    """Every fifth frame of a film."""
-    with read_frames(str(film)) as frames:
+def sampled(video: Path) -> list[np.ndarray]:
+    """Every fifth frame of a video."""
+    with read_frames(str(video)) as frames:
         return [
             frame.image
             for number, frame in enumerate(frames)
@@ -207,12 +208,12 @@ def compare(args: argparse.Namespace) -> None:
     calibrations = measure_calibrations(found_by, train)
     if args.calibrate:
         return
-    films = sorted(
-        film
-        for film in Path(args.films).iterdir()
-        if film.suffix in {'.avi', '.mov', '.mp4', '.wmv'}
+    videos = sorted(
+        video
+        for video in Path(args.videos).iterdir()
+        if video.suffix in {'.avi', '.mov', '.mp4', '.wmv'}
     )
-    frames = [sampled(film) for film in films]
+    frames = [sampled(video) for video in videos]
     rows: list[list] = [
         [
             'detector',
@@ -225,7 +226,7 @@ def compare(args: argparse.Namespace) -> None:
             'ms a frame',
         ]
     ]
-    in_films: dict[str, list[np.ndarray]] = {}
+    in_videos: dict[str, list[np.ndarray]] = {}
     for name, find in found_by.items():
         row = [name]
         for test in tests:
@@ -236,13 +237,13 @@ def compare(args: argparse.Namespace) -> None:
                 [square for _, square in test],
             )
             row += [f'{100 * recall:.1f} %', f'{overlap:.2f}', str(others)]
-        boxes, took = run(find, [image for film in frames for image in film])
-        in_films[name] = [calibrations[name](each[:, :4]) for each in boxes]
+        boxes, took = run(find, [image for video in frames for image in video])
+        in_videos[name] = [calibrations[name](each[:, :4]) for each in boxes]
         rows.append([*row, f'{took:.1f}'])
     table(rows)
-    report_films(films, frames, in_films)
+    report_videos(videos, frames, in_videos)
     if args.sheets:
-        save_sheets(Path(args.sheets), films, frames, in_films)
+        save_sheets(Path(args.sheets), videos, frames, in_videos)
 
 
 def measure_calibrations(
@@ -269,12 +270,12 @@ def measure_calibrations(
     return calibrations
 
 
-def report_films(
-    films: list[Path],
+def report_videos(
+    videos: list[Path],
     frames: list[list[np.ndarray]],
-    in_films: dict[str, list[np.ndarray]],
+    in_videos: dict[str, list[np.ndarray]],
 ) -> None:
-    """Print recall and false finds, film by film."""
+    """Print recall and false finds, video by video."""
     ends = np.cumsum([0, *map(len, frames)])
     rows: list[list] = [
         [
@@ -282,25 +283,26 @@ def report_films(
             'faces',
             'recall',
             'false finds',
-            *(film.stem[:12] for film in films),
+            *(video.stem[:12] for video in videos),
         ]
     ]
-    for name, found in in_films.items():
-        judges = [in_films[j] for j in JUDGES if j != name and j in in_films]
+    for name, found in in_videos.items():
+        judges = [in_videos[j] for j in JUDGES if j != name and j in in_videos]
         if len(judges) < 3 - (name in JUDGES):
             continue
         reference = [agreed(list(each)) for each in zip(*judges)]
-        each_film = [
-            in_film(found[a:b], reference[a:b]) for a, b in zip(ends, ends[1:])
+        each_video = [
+            in_video(found[a:b], reference[a:b])
+            for a, b in zip(ends, ends[1:])
         ]
-        faces, hits, finds = np.sum(each_film, axis=0)
+        faces, hits, finds = np.sum(each_video, axis=0)
         rows.append(
             [
                 name,
                 faces,
                 f'{100 * hits / faces:.1f} %',
                 finds,
-                *(f'{h}/{f} +{e}' for f, h, e in each_film),
+                *(f'{h}/{f} +{e}' for f, h, e in each_video),
             ]
         )
     print(f'{ends[-1]} frames, every {EVERY}th; found/there +false')
@@ -309,36 +311,36 @@ def report_films(
 
 def save_sheets(
     folder: Path,
-    films: list[Path],
+    videos: list[Path],
     frames: list[list[np.ndarray]],
-    in_films: dict[str, list[np.ndarray]],
+    in_videos: dict[str, list[np.ndarray]],
 ) -> None:
-    """Draw the agreement of all judges, a sheet for each film."""
+    """Draw the agreement of all judges, a sheet for each video."""
     folder.mkdir(parents=True, exist_ok=True)
     place = 0
-    for film, images in zip(films, frames):
+    for video, images in zip(videos, frames):
         drawn = []
         for image in images:
-            boxes = {j: in_films[j][place] for j in JUDGES if j in in_films}
+            boxes = {j: in_videos[j][place] for j in JUDGES if j in in_videos}
             drawn.append(draw(image, agreed(list(boxes.values())), boxes))
             place += 1
         chosen = np.linspace(0, len(drawn) - 1, 24, dtype=int)
         sheet = contact_sheet([drawn[n] for n in sorted(set(chosen))])
-        cv2.imwrite(str(folder / f'{film.stem}.jpg'), sheet)
+        cv2.imwrite(str(folder / f'{video.stem}.jpg'), sheet)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description='Compare face detectors')
     parser.add_argument('--stills', required=True, help='folder of 300-W')
     parser.add_argument('--clips', required=True, help='of YouTube-Faces')
-    parser.add_argument('--films', required=True, help='folder of films')
+    parser.add_argument('--videos', required=True, help='folder of videos')
     parser.add_argument('--sheets', help='draw the reference into this folder')
     parser.add_argument(
         '--calibrate', action='store_true', help='only the calibrations'
     )
     args = parser.parse_args()
-    with one_sentence_errors():
-        print(describe_run())
+    with report_user_errors():
+        print(run_environment())
         compare(args)
 
 

@@ -21,8 +21,8 @@ from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 
 from rednet_mm.evaluation import DumpPredictions
-from rednet_mm.utils.cli import one_sentence_errors
-from rednet_mm.utils.env import describe_run
+from rednet_mm.utils.cli import report_user_errors
+from rednet_mm.utils.env import run_environment
 
 EVALUATE = Path(__file__).resolve().parents[2] / 'evaluate.py'
 VIDEOS = 60
@@ -36,7 +36,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def samples_of(frames: int, seed: int) -> list[dict[str, Any]]:
-    """Data samples as the pipelines pack them, with random marks."""
+    """Data samples as the pipelines pack them, with random keypoints."""
     rng = np.random.default_rng(0)
     noise = np.random.default_rng(1 + seed)
     face = rng.uniform(0, 200, (68, 2))
@@ -44,22 +44,22 @@ def samples_of(frames: int, seed: int) -> list[dict[str, Any]]:
     samples = []
     for number in range(frames):
         video, frame = divmod(number, per_video)
-        marks = (face + rng.normal(0, 5, 2))[None].astype(np.float32)
+        keypoints = (face + rng.normal(0, 5, 2))[None].astype(np.float32)
         sample = PoseDataSample()
         sample.gt_instances = InstanceData(
             bboxes=np.array([[0, 0, 200, 200]], np.float32),
             bbox_centers=np.full((1, 2), 100, np.float32),
             bbox_scales=np.full((1, 2), 200, np.float32),
             bbox_scores=np.ones(1, np.float32),
-            keypoints=marks,
+            keypoints=keypoints,
             keypoints_visible=np.ones((1, 68), np.float32),
         )
         sample.gt_instance_labels = InstanceData(
-            keypoint_labels=torch.from_numpy(marks.copy()),
+            keypoint_labels=torch.from_numpy(keypoints.copy()),
             keypoint_weights=torch.ones(1, 68),
         )
         sample.pred_instances = InstanceData(
-            keypoints=marks + noise.normal(0, 3, marks.shape),
+            keypoints=keypoints + noise.normal(0, 3, keypoints.shape),
             keypoint_scores=np.ones((1, 68), np.float32),
             bboxes=np.array([[0, 0, 200, 200]], np.float32),
             bbox_scores=np.ones(1, np.float32),
@@ -96,7 +96,7 @@ def write_dumps(folder: Path, frames: int, systems: int) -> dict[str, list]:
 
 
 # The most that a process has held since it was started (Linux); what the
-# parent held before counts in the figures of wait4 and getrusage.
+# parent held before counts in the metrics of wait4 and getrusage.
 MEASURED = """
 import runpy, sys
 sys.argv = sys.argv[1:]
@@ -127,9 +127,9 @@ def measure(files: list[Path]) -> tuple[float, float]:
 
 def main() -> None:
     args = parse_args()
-    with one_sentence_errors(), tempfile.TemporaryDirectory() as folder:
+    with report_user_errors(), tempfile.TemporaryDirectory() as folder:
         forms = write_dumps(Path(folder), args.frames, args.systems)
-        about = ', '.join(f'{k} {v}' for k, v in describe_run().items())
+        about = ', '.join(f'{k} {v}' for k, v in run_environment().items())
         print(
             f'{args.frames} frames of 68 points in {VIDEOS} videos, '
             f'{args.systems} systems; {about}\n\n'

@@ -1,22 +1,22 @@
 """How costs grow with what there is more of, as Markdown:
 
-python tools/dev/benchmarks/growth.py [--film FILM --box X Y W H] \\
+python tools/dev/benchmarks/growth.py [--video VIDEO --box X Y W H] \\
     [--what training faces resolution length videos] [--json FILE]
 
 * ``training``: a step on clips, by their frames T; the memory in a process
   of its own for each
-* ``faces``: tracking, by the number of faces: the film is put beside itself,
-  so each face brings its part of the picture with it
-* ``resolution``: tracking of one face, by the pixels of the film
-* ``length``: tracking of one face through the film forward, backward and
+* ``faces``: tracking, by the number of faces: the video is put beside itself,
+  so each face brings its part of the image with it
+* ``resolution``: tracking of one face, by the pixels of the video
+* ``length``: tracking of one face through the video forward, backward and
   again; what the process takes at the most, network and all, and the state
   at the end (pickled) stay as they are
 * ``videos``: the test of ``--config``, random weights, by the number of
-  videos: data set, dataloader without workers, network, figures
+  videos: data set, dataloader without workers, network, metrics
 
-Tracking is done by the model that comes with the package, or by ``--model``;
+Tracking is done by the bundled model, or by ``--model``;
 boxes are given, no detector is asked, and no face is given up. Without
-``--film`` one is drawn. Sizes take turns; figures are medians. A cost is
+``--video`` one is drawn. Sizes take turns; metrics are medians. A cost is
 called straight if the line of least squares passes each point at no more than
 15 % of it.
 """
@@ -38,10 +38,10 @@ from videos import GRIDS
 
 from rednet_mm.apis.bundled import ONNX_PACKAGES
 from rednet_mm.utils.cli import (
+    atomic_dump,
     check_suffix,
-    dump_whole,
     existing_config,
-    one_sentence_errors,
+    report_user_errors,
 )
 from rednet_mm.utils.errors import UserError
 
@@ -62,7 +62,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--what', nargs='+', choices=list(PARTS), default=list(PARTS)
     )
-    parser.add_argument('--film', help='one face from its first frame on')
+    parser.add_argument('--video', help='one face from its first frame on')
     parser.add_argument(
         '--box',
         nargs=4,
@@ -77,14 +77,14 @@ def parse_args() -> argparse.Namespace:
         help='that tracks; the one in the package if none is named',
     )
     parser.add_argument(
-        '--frames', type=int, default=100, help='of the film, at most'
+        '--frames', type=int, default=100, help='of the video, at most'
     )
     parser.add_argument('--repeats', type=int, default=5)
     parser.add_argument('--clips', type=int, default=2, help='B of a step')
     for name, sizes, told in (
         ('lengths', [1, 2, 4, 8], 'T of the steps'),
-        ('widths', [320, 640, 960, 1280], 'of the film, pixels, even'),
-        ('times', [1, 2, 4, 8], 'that the film is gone through'),
+        ('widths', [320, 640, 960, 1280], 'of the video, pixels, even'),
+        ('times', [1, 2, 4, 8], 'that the video is gone through'),
         ('videos', [8, 16, 32, 64], 'of the tests'),
     ):
         parser.add_argument(
@@ -96,7 +96,7 @@ def parse_args() -> argparse.Namespace:
         type=int,
         choices=list(GRIDS),
         default=list(GRIDS),
-        help='in the picture',
+        help='in the image',
     )
     parser.add_argument('--json', metavar='FILE', help='also write it here')
     return parser.parse_args()
@@ -106,21 +106,21 @@ def check(args: argparse.Namespace) -> None:
     """See that all can be measured, before the work.
 
     Raises:
-        FileNotFoundError: if there is no such config or film.
+        FileNotFoundError: if there is no such config or video.
         UserError: for too few sizes, or less than one of something.
     """
     check_suffix('--json', args.json, '.json')
     read_config(args)
     if args.model:
         existing_config(args.model[0])
-    if bool(args.film) != bool(args.box):
+    if bool(args.video) != bool(args.box):
         raise UserError(
-            '--film and --box belong together; name both, or none for a film '
-            'that is drawn'
+            '--video and --box belong together; name both, or none for a '
+            'video that is drawn'
         )
-    if args.film and not Path(args.film).exists():
+    if args.video and not Path(args.video).exists():
         raise FileNotFoundError(
-            f'{args.film} does not exist; name a film with --film'
+            f'{args.video} does not exist; name a video with --video'
         )
     if min(args.frames, args.repeats, args.clips) < 1:
         raise UserError('--frames, --repeats and --clips are 1 or more')
@@ -181,20 +181,20 @@ def run(args: argparse.Namespace) -> None:
         name: version(name) for name in ONNX_PACKAGES if find_spec(name)
     }
     origin = Origin.here(**runtime)
-    film = args.film or 'drawn'
+    video = args.video or 'drawn'
     print(
-        f'{origin}. Film: {film}; medians of {args.repeats} in turns; MB are '
-        '10^6 bytes.\n'
+        f'{origin}. Video: {video}; medians of {args.repeats} in turns; MB '
+        'are 10^6 bytes.\n'
     )
     print('\n'.join(as_markdown(each) for each in found.values()), end='')
     if args.json:
         parts = {part: as_data(each) for part, each in found.items()}
-        dump_whole(dict(asdict(origin), parts=parts), args.json)
+        atomic_dump(dict(asdict(origin), parts=parts), args.json)
 
 
 def main() -> None:
     args = parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         run(args)
 
 

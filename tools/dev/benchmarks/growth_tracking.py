@@ -1,4 +1,4 @@
-"""Tracking, by what there is more of in a film; for growth.py.
+"""Tracking, by what there is more of in a video; for growth.py.
 
 Each part takes the wishes of the command line and an empty folder.
 """
@@ -29,13 +29,13 @@ from data_converters.pts import read_pts
 from rednet_mm.apis import (
     LandmarkTracker,
     TorchNetwork,
+    bundled_network,
     read_frames,
-    shipped_network,
 )
-from rednet_mm.tracking.boxes import box_of
+from rednet_mm.tracking.boxes import bbox_from_keypoints
 from rednet_mm.utils.errors import UserError
 
-# What films are named by.
+# What videos are named by.
 K = TypeVar('K')
 
 
@@ -44,29 +44,31 @@ def tracker_of(model: Optional[tuple[str, str]]) -> LandmarkTracker[Any]:
 
     Args:
         model (tuple[str, str], optional): Config and weights; None is the
-            model that comes with the package.
+            bundled model.
     """
-    network = TorchNetwork(*model) if model else shipped_network()
+    network = TorchNetwork(*model) if model else bundled_network()
     return LandmarkTracker(network, None, min_score=-1.0, max_spread=None)
 
 
-def film_of(args: argparse.Namespace, folder: Path) -> tuple[str, list[float]]:
-    """The film that was named, or one that is drawn; its face, x y w h."""
-    if args.film:
-        return args.film, args.box
+def video_of(
+    args: argparse.Namespace, folder: Path
+) -> tuple[str, list[float]]:
+    """The video that was named, or one that is drawn; its face, x y w h."""
+    if args.video:
+        return args.video, args.box
     (video,) = drawn(folder / 'drawn', 1, args.frames)
-    marks = read_pts(video / 'annot' / '000001.pts')
-    return str(video / 'vid.avi'), box_of(marks).tolist()
+    keypoints = read_pts(video / 'annot' / '000001.pts')
+    return str(video / 'vid.avi'), bbox_from_keypoints(keypoints).tolist()
 
 
 def followed(
-    films: dict[K, tuple[str, Boxes]], args: argparse.Namespace, title: str
+    videos: dict[K, tuple[str, Boxes]], args: argparse.Namespace, title: str
 ) -> dict[K, dict[str, float]]:
-    """Frames, seconds and faces found of films that take turns."""
+    """Frames, seconds and faces found of videos that take turns."""
     tracker = tracker_of(args.model)
     runs = {
         size: partial(follow, tracker, path, boxes)
-        for size, (path, boxes) in films.items()
+        for size, (path, boxes) in videos.items()
     }
     # These warm up.
     found = {size: run() for size, run in runs.items()}
@@ -83,33 +85,33 @@ def followed(
 
 
 def by_faces(args: argparse.Namespace, folder: Path) -> Growth:
-    """Tracking, by the faces in the picture, each with its part of it."""
-    film, box = film_of(args, folder)
-    size, films = size_of(film), {}
+    """Tracking, by the faces in the image, each with its part of it."""
+    video, box = video_of(args, folder)
+    size, videos = size_of(video), {}
     for faces in args.faces:
         path, grid = str(folder / f'faces_{faces}.mp4'), GRIDS[faces]
-        put_beside_itself(film, args.frames, grid, path)
-        films[faces] = path, boxes_of(box, size, grid)
+        put_beside_itself(video, args.frames, grid, path)
+        videos[faces] = path, boxes_of(box, size, grid)
     rows = [
         {'faces': faces, **row}
-        for faces, row in followed(films, args, 'faces').items()
+        for faces, row in followed(videos, args, 'faces').items()
     ]
     return Growth(
-        'Tracking: the film beside itself', 'faces', rows, ('ms a frame',)
+        'Tracking: the video beside itself', 'faces', rows, ('ms a frame',)
     )
 
 
 def by_resolution(args: argparse.Namespace, folder: Path) -> Growth:
     """Tracking of one face, by the pixels of a frame."""
-    film, box = film_of(args, folder)
-    before, films = size_of(film), {}
+    video, box = video_of(args, folder)
+    before, videos = size_of(video), {}
     for width in args.widths:
-        # Films have an even number of rows.
+        # Videos have an even number of rows.
         height = 2 * round(before[1] * width / before[0] / 2)
         size = width, max(2, height)
         path = str(folder / f'width_{width}.mp4')
-        resized(film, args.frames, size, path)
-        films[size] = (
+        resized(video, args.frames, size, path)
+        videos[size] = (
             path,
             boxes_of(
                 [
@@ -122,14 +124,16 @@ def by_resolution(args: argparse.Namespace, folder: Path) -> Growth:
         )
     rows = [
         {
-            'picture': f'{width} x {height}',
+            'image': f'{width} x {height}',
             'megapixels': width * height / 1e6,
             **row,
         }
-        for (width, height), row in followed(films, args, 'resolution').items()
+        for (width, height), row in followed(
+            videos, args, 'resolution'
+        ).items()
     ]
     return Growth(
-        'Tracking: one face, the film in other pixels',
+        'Tracking: one face, the video in other pixels',
         'megapixels',
         rows,
         ('ms a frame',),
@@ -139,7 +143,7 @@ def by_resolution(args: argparse.Namespace, folder: Path) -> Growth:
 def footprint(
     model: Optional[tuple[str, str]], path: str, boxes: Optional[Boxes]
 ) -> tuple[int, int]:
-    """Bytes that tracking takes, and those of its state after the film.
+    """Bytes that tracking takes, and those of its state after the video.
 
     For a process without a past: the network counts.
     """
@@ -154,26 +158,26 @@ def footprint(
 
 
 def by_length(args: argparse.Namespace, folder: Path) -> Growth:
-    """Tracking of one face, by the length of the film."""
-    film, box = film_of(args, folder)
-    boxes, films = boxes_of(box, (0, 0), GRIDS[1]), {}
+    """Tracking of one face, by the length of the video."""
+    video, box = video_of(args, folder)
+    boxes, videos = boxes_of(box, (0, 0), GRIDS[1]), {}
     for times in args.times:
         path = str(folder / f'times_{times}.mp4')
-        there_and_back(film, args.frames, times, path)
-        films[times] = path, boxes
+        there_and_back(video, args.frames, times, path)
+        videos[times] = path, boxes
     # The network is exported here, if ever: not where memory is measured.
-    found, rows = followed(films, args, 'length'), []
+    found, rows = followed(videos, args, 'length'), []
     for times, row in found.items():
-        sizes = apart(footprint, args.model, *films[times])
+        sizes = apart(footprint, args.model, *videos[times])
         if sizes is None:
             raise UserError(
-                f'no memory is left to follow the film {times} times; name '
+                f'no memory is left to follow the video {times} times; name '
                 'fewer with --times'
             )
         peak, state = sizes
         rows.append({**row, 'peak, MB': peak / MB, 'state, bytes': state})
     return Growth(
-        'Tracking: one face, the film there and back',
+        'Tracking: one face, the video there and back',
         'frames',
         rows,
         ('seconds',),

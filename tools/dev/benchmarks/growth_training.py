@@ -30,7 +30,7 @@ def training(args: argparse.Namespace, folder: Path) -> Growth:
     """A step on clips, by their length."""
     lengths = dict.fromkeys(args.lengths)
     peaks = {t: apart(clip_memory.measure, args, 'plain', t) for t in lengths}
-    # Of a process that was killed there is no figure.
+    # Of a process that was killed there is no metric.
     if None in peaks.values():
         raise UserError(
             f'{args.clips} clips do not fit the memory of this machine; name '
@@ -71,7 +71,7 @@ def first_videos(path: Path, videos: int) -> str:
 
 
 def test_of(cfg: Config, folder: Path, whole: Path, videos: int) -> Call:
-    """All of tools/test.py on the first videos, from config to figures."""
+    """All of tools/test.py on the first videos, from config to metrics."""
     loader = cfg.test_dataloader.to_dict()
     loader.update(num_workers=0, persistent_workers=False)
     loader['dataset'] = dict(

@@ -21,7 +21,7 @@ from mmengine.runner import Runner
 from origin import Origin
 from training_step import add_config_arguments, read_config
 
-from rednet_mm.utils.cli import check_suffix, dump_whole, one_sentence_errors
+from rednet_mm.utils.cli import atomic_dump, check_suffix, report_user_errors
 
 # Batches before the clock counts: workers start, queues fill.
 WARM_UP = 5
@@ -47,7 +47,7 @@ def shortened(cfg: Config, batches: int, workers: int, folder: str) -> Config:
 
 
 def frames_of(batch: Any) -> int:
-    """Frames in a collated batch of stills or clips."""
+    """Frames in a collated batch of still images or clips."""
     return sum(len(each) if each.ndim == 4 else 1 for each in batch['inputs'])
 
 
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument('--batches', type=int, default=30)
     parser.add_argument('--json', metavar='FILE', help='also write it here')
     args = parser.parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         run(args)
 
 
@@ -116,7 +116,7 @@ def run(args: argparse.Namespace) -> None:
         '{trained:.1f} | {loaded:.0f} |'.format(**row)
     )
     if args.json:
-        dump_whole(dict(asdict(origin), **row), args.json)
+        atomic_dump(dict(asdict(origin), **row), args.json)
 
 
 if __name__ == '__main__':

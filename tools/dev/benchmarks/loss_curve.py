@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 
-from rednet_mm.utils.cli import dump_whole
+from rednet_mm.utils.cli import atomic_dump
 
 
 @HOOKS.register_module()
@@ -55,4 +55,4 @@ class LossCurveHook(Hook):
     @master_only
     def after_train(self, runner: Any) -> None:
         """Write all of them."""
-        dump_whole(self._losses, f'{runner.work_dir}/losses.json')
+        atomic_dump(self._losses, f'{runner.work_dir}/losses.json')

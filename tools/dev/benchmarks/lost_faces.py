@@ -3,14 +3,14 @@
 python tools/dev/benchmarks/lost_faces.py CONFIG CKPT --out lost_faces.json \\
     \\
     --faces data/300w/annotations/300w_val.json
-    data/ytfaces/annotations/csv_val.json --empty FILM:FIRST-LAST
+    data/ytfaces/annotations/csv_val.json --empty VIDEO:FIRST-LAST
 
 Faces are cut out by their boxes, moved and scaled as those of a tracker are;
-what is none are places of the same photos beside all their faces, and anywhere
-in frames of films in which there is no face. Printed are both kinds of mistake
-at each threshold: of the height of the responses alone, of their spread alone,
-and the pair of thresholds that make the larger mistake smallest, which belongs
-into the ``tracker`` section of the config.
+what is none are places of the same images beside all their faces, and anywhere
+in frames of videos in which there is no face. Printed are both kinds of
+mistake at each threshold: of the height of the responses alone, of their
+spread alone, and the pair of thresholds that make the larger mistake smallest,
+which belongs into the ``tracker`` section of the config.
 """
 
 import argparse
@@ -26,14 +26,14 @@ from mmengine.config import Config
 from tqdm import tqdm
 
 from rednet_mm.apis import FaceNetwork, TorchNetwork, read_frames
-from rednet_mm.tracking.boxes import box_of, overlap
+from rednet_mm.tracking.boxes import bbox_from_keypoints, bbox_overlap
 from rednet_mm.tracking.crops import Cropper
 from rednet_mm.utils.cli import (
-    dump_whole,
+    atomic_dump,
     existing_config,
-    one_sentence_errors,
+    report_user_errors,
 )
-from rednet_mm.utils.env import describe_run
+from rednet_mm.utils.env import run_environment
 from rednet_mm.utils.errors import UserError
 
 BATCH = 32
@@ -50,12 +50,12 @@ def parse_args() -> argparse.Namespace:
         '--empty',
         nargs='*',
         default=[],
-        metavar='FILM:FIRST-LAST',
+        metavar='VIDEO:FIRST-LAST',
         help='frames, from 0, in which there is no face',
     )
-    parser.add_argument('--out', help='JSON with the figures')
+    parser.add_argument('--out', help='JSON with the metrics')
     parser.add_argument(
-        '--each', type=int, default=2, help='crops of a face or a photo'
+        '--each', type=int, default=2, help='crops of a face or an image'
     )
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--seed', type=int, default=0)
@@ -63,22 +63,25 @@ def parse_args() -> argparse.Namespace:
 
 
 def photos(path: str) -> Iterator[tuple[Path, list[np.ndarray]]]:
-    """The photos of a converted data set, and the marks of their faces.
+    """The images of a converted data set, and the keypoints of their faces.
 
     Args:
         path (str): ``ROOT/annotations/NAME.json``.
 
     Yields:
-        tuple: A file, and the marks (K, 2) of each face.
+        tuple: A file, and the keypoints (K, 2) of each face.
     """
     with open(existing_config(path)) as file:
         data = json.load(file)
-    marks = defaultdict(list)
+    keypoints = defaultdict(list)
     for each in data['annotations']:
         points = np.array(each['keypoints'], float).reshape(-1, 3)[:, :2]
-        marks[each['image_id']].append(points)
+        keypoints[each['image_id']].append(points)
     for image in data['images']:
-        yield Path(path).parents[1] / image['file_name'], marks[image['id']]
+        yield (
+            Path(path).parents[1] / image['file_name'],
+            keypoints[image['id']],
+        )
 
 
 def jittered(box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -95,15 +98,15 @@ def place_in(
     faces: Iterable[np.ndarray],
     rng: np.random.Generator,
 ) -> np.ndarray | None:
-    """A box in a picture (H, W, 3) beside all faces, if there is room."""
+    """A box in an image (H, W, 3) beside all faces, if there is room."""
     height, width = shape[:2]
     faces = list(faces)
     for _ in range(50):
         side = rng.uniform(0.15, 0.6) * min(height, width)
-        # The middle of the box is in the picture.
+        # The middle of the box is in the image.
         x, y = rng.uniform(0, (width, height)) - side / 2
         box = np.array([x, y, side, side])
-        if all(overlap(box, face) <= BESIDE for face in faces):
+        if all(bbox_overlap(box, face) <= BESIDE for face in faces):
             return box
     return None
 
@@ -118,7 +121,7 @@ class Measure:
         self.found: dict[str, list[tuple[float, float]]] = defaultdict(list)
 
     def add(self, kind: str, image: np.ndarray, box: np.ndarray) -> None:
-        """One more box x y w h of a picture (H, W, 3)."""
+        """One more box x y w h of an image (H, W, 3)."""
         crop = self.crop(image, box[None]).images[0]
         self.waiting.append((kind, crop))
         if len(self.waiting) >= BATCH:
@@ -140,8 +143,8 @@ def measure_photos(
 ) -> None:
     for path in args.faces:
         name = Path(path).stem
-        for file, marks in tqdm(list(photos(path)), desc=name):
-            boxes = [box_of(each) for each in marks]
+        for file, keypoints in tqdm(list(photos(path)), desc=name):
+            boxes = [bbox_from_keypoints(each) for each in keypoints]
             image = cv2.imread(str(file))
             if image is None:
                 raise UserError(f'{file} cannot be read; convert it again')
@@ -153,22 +156,22 @@ def measure_photos(
                     measure.add(f'none: {name}', image, beside)
 
 
-def measure_films(
+def measure_videos(
     args: argparse.Namespace, measure: Measure, rng: np.random.Generator
 ) -> None:
     for wish in args.empty:
-        film, _, span = wish.rpartition(':')
+        video, _, span = wish.rpartition(':')
         try:
             first, last = map(int, span.split('-'))
         except ValueError as error:
             raise UserError(
-                f'--empty {wish}: give FILM:FIRST-LAST, two numbers of frames'
+                f'--empty {wish}: give VIDEO:FIRST-LAST, two numbers of frames'
             ) from error
-        with read_frames(film) as reader:
+        with read_frames(video) as reader:
             for number, (frame, _) in enumerate(reader):
                 box = place_in(frame.shape, [], rng)
                 if first <= number <= last and box is not None:
-                    measure.add(f'none: {Path(film).name}', frame, box)
+                    measure.add(f'none: {Path(video).name}', frame, box)
 
 
 def mistakes(
@@ -233,7 +236,7 @@ def best_pair(
 
 
 def report(found: dict[str, list[tuple[float, float]]]) -> dict[str, Any]:
-    """Print the curves; the figures of the JSON."""
+    """Print the curves; the metrics of the JSON."""
     groups = {kind: np.array(values) for kind, values in found.items()}
     print('\n| crops | number | height: 5, 50, 95 % | spread: 5, 50, 95 % |')
     print('|---|---|---|---|')
@@ -248,7 +251,7 @@ def report(found: dict[str, list[tuple[float, float]]]) -> dict[str, Any]:
         np.concatenate([v for k, v in groups.items() if k.startswith(word)])
         for word in ('face', 'none')
     )
-    figures: dict[str, Any] = dict(counts={k: len(groups[k]) for k in groups})
+    metrics: dict[str, Any] = dict(counts={k: len(groups[k]) for k in groups})
     for column, (name, sign) in enumerate([('score', 1), ('spread', -1)]):
         one, other = sign * faces[:, column], sign * others[:, column]
         # From where all faces are kept to where all others are lost.
@@ -260,19 +263,19 @@ def report(found: dict[str, list[tuple[float, float]]]) -> dict[str, Any]:
         for row in zip(sign * lowest, *mistakes(one, other, lowest)):
             print(f'| {row[0]:.3f} | {row[1]:.2%} | {row[2]:.2%} |')
         at, lost, kept = equal_error(one, other)
-        figures[name] = dict(equal_at=sign * at, lost=lost, kept=kept)
+        metrics[name] = dict(equal_at=sign * at, lost=lost, kept=kept)
         print(f'equal at {sign * at:.4f}: {lost:.2%} lost, {kept:.2%} kept')
-    figures['pair'] = best_pair(faces, others)
+    metrics['pair'] = best_pair(faces, others)
     print(
         'both: '
-        + ', '.join(f'{k} {v:.4f}' for k, v in figures['pair'].items())
+        + ', '.join(f'{k} {v:.4f}' for k, v in metrics['pair'].items())
     )
-    return figures
+    return metrics
 
 
 def main() -> None:
     args = parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         network = TorchNetwork(
             Config.fromfile(existing_config(args.config)),
             args.checkpoint,
@@ -281,14 +284,14 @@ def main() -> None:
         rng = np.random.default_rng(args.seed)
         measure = Measure(network)
         measure_photos(args, measure, rng)
-        measure_films(args, measure, rng)
+        measure_videos(args, measure, rng)
         measure.flush()
-        figures = report(measure.found)
+        metrics = report(measure.found)
         if args.out:
             run = dict(
-                describe_run(), config=args.config, weights=args.checkpoint
+                run_environment(), config=args.config, weights=args.checkpoint
             )
-            dump_whole(dict(run, seed=args.seed, **figures), args.out)
+            atomic_dump(dict(run, seed=args.seed, **metrics), args.out)
 
 
 if __name__ == '__main__':

@@ -8,7 +8,7 @@ Frames in, maps out; by ONNX Runtime pixels in, landmarks out. Weights are
 random: the time does not depend on them. Freed memory is kept, as
 tools/test.py does. What is compared takes turns, call by call, with a matrix
 product among them, so that whatever else the machine does falls on all;
-figures are medians. GFLOP/s count convolutions and matrix products, one
+metrics are medians. GFLOP/s count convolutions and matrix products, one
 multiply-add as two.
 """
 
@@ -35,12 +35,12 @@ from turns import Call, median_seconds
 from rednet_mm.apis import OnnxNetwork, TorchNetwork
 from rednet_mm.apis.onnx_export import export_onnx
 from rednet_mm.utils.bundled import NAME
-from rednet_mm.utils.cli import check_suffix, dump_whole, one_sentence_errors
+from rednet_mm.utils.cli import atomic_dump, check_suffix, report_user_errors
 from rednet_mm.utils.memory import keep_freed_memory
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
-PEERS = Path(mmpose.__path__[0]) / '.mim' / 'configs' / 'face_2d_keypoint'
-PEERS /= 'topdown_heatmap'
+BASELINES = Path(mmpose.__path__[0]) / '.mim' / 'configs' / 'face_2d_keypoint'
+BASELINES /= 'topdown_heatmap'
 
 # Side of the matrices whose product tells the machine's rate.
 MATRIX = 2048
@@ -89,12 +89,12 @@ NETWORKS = {
     'RED-Net VGG-16': Network(VGG),
     'RED-Net VGG-16, one step': Network(VGG, steps=('reg',)),
     'MMPose td-hm_res50': Network(
-        PEERS
+        BASELINES
         / 'coco_wholebody_face'
         / 'td-hm_res50_8xb32-60e_coco-wholebody-face-256x256.py'
     ),
     'MMPose td-hm_hrnetv2-w18': Network(
-        PEERS / '300w' / 'td-hm_hrnetv2-w18_8xb64-60e_300w-256x256.py'
+        BASELINES / '300w' / 'td-hm_hrnetv2-w18_8xb64-60e_300w-256x256.py'
     ),
 }
 
@@ -227,7 +227,7 @@ def main() -> None:
     )
     parser.add_argument('--json', metavar='FILE', help='also write it here')
     args = parser.parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         run(args)
 
 
@@ -244,7 +244,7 @@ def run(args: argparse.Namespace) -> None:
     about = f'{origin}; medians of {args.repeats} calls in turns.'
     print(as_markdown(rows, about))
     if args.json:
-        dump_whole(dict(asdict(origin), rows=rows), args.json)
+        atomic_dump(dict(asdict(origin), rows=rows), args.json)
 
 
 if __name__ == '__main__':

@@ -5,7 +5,7 @@ python tools/dev/benchmarks/onnx_speed.py [--config FILE] [--faces 1 2 4] \\
 
 Weights are random: the time does not depend on them. What is compared takes
 turns of ten frames, so that whatever else the machine does falls on all;
-states are carried as in a film. What cuts out the faces is not in it. Beside
+states are carried as in a video. What cuts out the faces is not in it. Beside
 each median stands the quickest frame, which other work disturbs least.
 """
 
@@ -28,17 +28,17 @@ from turns import in_turns
 
 from rednet_mm.apis import FaceNetwork, OnnxNetwork, TorchNetwork
 from rednet_mm.apis.onnx_export import export_onnx
-from rednet_mm.utils.cli import check_suffix, dump_whole, one_sentence_errors
+from rednet_mm.utils.cli import atomic_dump, check_suffix, report_user_errors
 from rednet_mm.utils.errors import UserError
 
 # Frames before the clock runs: memory is laid out, code compiled.
 WARM_UP = 3
 
-# Frames of a turn: as in a film, a network follows upon itself.
+# Frames of a turn: as in a video, a network follows upon itself.
 IN_A_ROW = 10
 
 
-class Film:
+class Video:
     """Frames of random pixels for one network, its states carried.
 
     Args:
@@ -87,7 +87,7 @@ def measure(
     compared: dict[str, FaceNetwork[Any]], faces: int, frames: int
 ) -> dict[str, dict[str, float]]:
     """Milliseconds of a frame of each network."""
-    calls = {name: Film(each, faces).step for name, each in compared.items()}
+    calls = {name: Video(each, faces).step for name, each in compared.items()}
     seconds = in_turns(
         calls, frames // IN_A_ROW, f'{faces} faces', WARM_UP, IN_A_ROW
     )
@@ -129,7 +129,7 @@ def main() -> None:
     )
     parser.add_argument('--json', metavar='FILE', help='also write it here')
     args = parser.parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         run(args)
 
 
@@ -153,7 +153,7 @@ def run(args: argparse.Namespace) -> None:
     )
     print(as_markdown(rows, about))
     if args.json:
-        dump_whole(dict(asdict(origin), rows=rows), args.json)
+        atomic_dump(dict(asdict(origin), rows=rows), args.json)
 
 
 if __name__ == '__main__':

@@ -4,7 +4,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 
-from rednet_mm.utils.env import describe_run
+from rednet_mm.utils.env import run_environment
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class Origin:
     """The command that wrote a table, and what it ran on.
 
     Attributes:
-        run (dict[str, str]): Of :func:`describe_run`, and what was added.
+        run (dict[str, str]): Of :func:`run_environment`, and what was added.
         command (str): As it can be typed again.
     """
 
@@ -23,7 +23,7 @@ class Origin:
     def here(**more: str) -> 'Origin':
         """Of this process; ``more`` stands beside the machine."""
         return Origin(
-            dict(describe_run(), **more), shlex.join(['python', *sys.argv])
+            dict(run_environment(), **more), shlex.join(['python', *sys.argv])
         )
 
     def __str__(self) -> str:

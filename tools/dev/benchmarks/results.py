@@ -1,21 +1,21 @@
-"""Measure our models and other systems on the same faces, as a page:
+"""Measure our models and other methods on the same faces, as a page:
 
-python tools/dev/benchmarks/results.py --peers PYTHON \\
+python tools/dev/benchmarks/results.py --baselines PYTHON \\
     --out docs/reports/results.md [--ours NAME=CONFIG,CHECKPOINT ...]
     [--work-dir work_dirs/results]
 
-The shipped model and those of --ours (RED-Net or any of MMPose's) by
+The bundled model and those of --ours (RED-Net or any of MMPose's) by
 tools/test.py, dlib and MediaPipe by tools/dev/predict_baseline.py in the
 environment whose interpreter is PYTHON (docs/baselines.md), then
 tools/evaluate.py, on
 
 * data/300w and data/ytfaces, the parts for validation
   (docs/reports/real_faces.md);
-* data/clips_300w, films of the photos of the first
+* data/clips_300w, videos of the images of the first
   (tools/dataset/make_clips.py).
 
-The shipped one on films also with boxes out of the landmarks of the frame
-before, and every RED-Net on the photos with boxes that are off
+The bundled one on videos also with boxes out of the landmarks of the frame
+before, and every RED-Net on the images with boxes that are off
 (tools/analysis_tools/box_robustness.py).
 
 Milliseconds: median of the time for a face alone, in turns of ten. What is
@@ -38,13 +38,13 @@ from network_speed import by_pytorch
 from origin import Origin
 from turns import Call, in_turns
 
-from rednet_mm.apis import shipped_network
+from rednet_mm.apis import bundled_network
 from rednet_mm.evaluation import read_dump
-from rednet_mm.utils.bundled import shipped_model
-from rednet_mm.utils.cli import one_sentence_errors
+from rednet_mm.utils.bundled import bundled_model
+from rednet_mm.utils.cli import report_user_errors
 from rednet_mm.utils.errors import UserError
-from rednet_mm.utils.io import whole
-from rednet_mm.utils.markdown import page_with
+from rednet_mm.utils.io import atomic_write
+from rednet_mm.utils.markdown import replace_section
 
 TOOLS = Path(__file__).resolve().parents[2]
 
@@ -57,14 +57,14 @@ class Faces:
         title (str): On the page.
         root (str): Its folder.
         file (str): Its annotations.
-        film (bool): Whether it is measured in tracking too, and its figures
+        video (bool): Whether it is measured in tracking too, and its metrics
             over time mean anything.
     """
 
     title: str
     root: str
     file: str
-    film: bool = False
+    video: bool = False
 
     @property
     def json(self) -> str:
@@ -73,24 +73,25 @@ class Faces:
 
 DATA = {
     '300w': Faces(
-        '300-W, validation part: 147 faces, marks by hand',
+        '300-W, validation part: 147 faces, keypoints by hand',
         'data/300w',
         '300w_val.json',
     ),
     'ytfaces': Faces(
-        'YouTube Faces, validation subjects: 428 frames, marks by a detector',
+        'YouTube Faces, validation subjects: 428 frames, keypoints by a '
+        'detector',
         'data/ytfaces',
         'csv_val.json',
     ),
     'clips': Faces(
-        'Films of the 147 photos of 300-W: 4,410 frames, exact motion',
+        'Videos of the 147 images of 300-W: 4,410 frames, exact motion',
         'data/clips_300w',
         'csv_val.json',
-        film=True,
+        video=True,
     ),
 }
 
-PEERS = {'dlib': 'dlib 68', 'mediapipe': 'MediaPipe FaceMesh'}
+BASELINES = {'dlib': 'dlib 68', 'mediapipe': 'MediaPipe FaceMesh'}
 
 # Calls by which the time is measured, and how many of them in a row: a system
 # at work finds its own data in the caches.
@@ -122,14 +123,14 @@ class Model:
 
 
 def models(args: argparse.Namespace) -> list[Model]:
-    """The shipped one, and those of the command line.
+    """The bundled one, and those of the command line.
 
     Raises:
         UserError: if one is not NAME=CONFIG,CHECKPOINT.
     """
-    shipped = shipped_model()
+    bundled = bundled_model()
     found = [
-        Model('RED-Net shipped', str(shipped.config), str(shipped.weights))
+        Model('RED-Net bundled', str(bundled.config), str(bundled.weights))
     ]
     for word in args.ours:
         name, _, files = word.partition('=')
@@ -228,16 +229,16 @@ def box_name(row: dict) -> str:
     return f'{row["box of"]}'
 
 
-def predictions_of(peer: str, key: str, args: argparse.Namespace) -> Path:
+def predictions_of(baseline: str, key: str, args: argparse.Namespace) -> Path:
     """Predictions of another system, made where they are missing."""
-    path: Path = args.work_dir / f'{peer}_{key}.json'
+    path: Path = args.work_dir / f'{baseline}_{key}.json'
     if not path.is_file():
         tool = str(TOOLS / 'dev/predict_baseline.py')
         run(
-            args.peers,
+            args.baselines,
             tool,
-            '--peer',
-            peer,
+            '--baseline',
+            baseline,
             DATA[key].json,
             '--out',
             str(path),
@@ -251,21 +252,21 @@ def tables(key: str, args: argparse.Namespace) -> str:
         f'{each.name}={dump_of(each, key, args.work_dir)}'
         for each in models(args)
     ]
-    if DATA[key].film:
-        shipped, *_ = models(args)
-        tracked = dump_of(shipped, key, args.work_dir, 'tracking')
-        ours.append(f'{shipped.name}, tracked={tracked}')
-    peers = [
-        f'{name}={predictions_of(peer, key, args)}'
-        for peer, name in PEERS.items()
+    if DATA[key].video:
+        bundled, *_ = models(args)
+        tracked = dump_of(bundled, key, args.work_dir, 'tracking')
+        ours.append(f'{bundled.name}, tracked={tracked}')
+    baselines = [
+        f'{name}={predictions_of(baseline, key, args)}'
+        for baseline, name in BASELINES.items()
     ]
     parts = []
     for points in ('68', '51'):
         out = args.work_dir / f'{key}_{points}'
-        command = [*ours, '--predictions', *peers]
+        command = [*ours, '--predictions', *baselines]
         command += ['--annotations', DATA[key].json, '--points', points]
         command += ['--out', str(out), '--format', 'markdown']
-        if not DATA[key].film:
+        if not DATA[key].video:
             command.append('--no-smooth')
         run(sys.executable, str(TOOLS / 'evaluate.py'), *command)
         parts += shown((out / 'evaluation.md').read_text(), points)
@@ -301,11 +302,11 @@ def commits(args: argparse.Namespace) -> str:
 
 def speeds(args: argparse.Namespace) -> str:
     """Milliseconds of a face, and megabytes of what is needed for it."""
-    shipped = shipped_network()
-    width, height = shipped.input_size
+    bundled = bundled_network()
+    width, height = bundled.input_size
     crop = np.zeros((1, height, width, 3), np.uint8)
     calls: dict[str, Call] = {
-        'RED-Net shipped, ONNX Runtime': lambda: shipped.run(crop, [None])
+        'RED-Net bundled, ONNX Runtime': lambda: bundled.run(crop, [None])
     }
     megabytes = {}
     for model in models(args):
@@ -319,8 +320,8 @@ def speeds(args: argparse.Namespace) -> str:
         size = f'{megabytes[name]:.1f}' if name in megabytes else '-'
         each = 1e3 * statistics.median(times)
         lines.append(f'| {name} | {each:.1f} | {size} |')
-    for peer, name in PEERS.items():
-        found = json.loads(predictions_of(peer, '300w', args).read_text())
+    for baseline, name in BASELINES.items():
+        found = json.loads(predictions_of(baseline, '300w', args).read_text())
         each = statistics.median(frame['ms'] for frame in found['frames'])
         size = found['about']['megabytes']
         lines.append(f'| {name}, with its crop | {each:.1f} | {size} |')
@@ -340,13 +341,13 @@ def page(args: argparse.Namespace) -> str:
         f'{Origin.here()}. Predictions of ours by commit {commits(args)}.\n\n'
         f'{ours}\n'
         + '\n\n'.join(parts)
-        + '\n\n## Boxes that are off, photos of 300-W\n\n'
+        + '\n\n## Boxes that are off, images of 300-W\n\n'
         + 'Moved boxes: mean over eight directions. The detector: its own '
         + 'boxes; faces that it did not find are failures, and left out of '
         + f'the error.\n\n{box_table("300w", args)}'
         + '\n\n## Time and size\n\nOne face, the network alone; medians of '
         + f'{TIMED} calls, in turns of {IN_A_ROW}. The other two systems: '
-        + 'medians over the photos, in their own process.\n\n'
+        + 'medians over the images, in their own process.\n\n'
         + f'{speeds(args)}\n'
     )
 
@@ -354,7 +355,9 @@ def page(args: argparse.Namespace) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        '--peers', required=True, help='the interpreter of their environment'
+        '--baselines',
+        required=True,
+        help='the interpreter of their environment',
     )
     parser.add_argument(
         '--ours', nargs='+', default=[], metavar='NAME=CONFIG,CHECKPOINT'
@@ -366,12 +369,14 @@ def main() -> None:
         '--out', type=Path, required=True, help=f'page with the line {MARK}'
     )
     args = parser.parse_args()
-    with one_sentence_errors():
-        page_with(args.out, MARK, '')  # says what is wrong, before the work
+    with report_user_errors():
+        replace_section(
+            args.out, MARK, ''
+        )  # says what is wrong, before the work
         args.work_dir.mkdir(parents=True, exist_ok=True)
         text = page(args)
-        content = page_with(args.out, MARK, text)
-        with whole(args.out) as part:
+        content = replace_section(args.out, MARK, text)
+        with atomic_write(args.out) as part:
             part.write_text(content)
     print(text)
 

@@ -33,8 +33,8 @@ from tqdm import tqdm
 from training_step import add_config_arguments, read_config
 
 from rednet_mm.engine.stages import child_environment
-from rednet_mm.utils.checkpoint import read_checkpoint, weights_in
-from rednet_mm.utils.cli import check_suffix, dump_whole, one_sentence_errors
+from rednet_mm.utils.checkpoint import read_checkpoint, state_dict_of
+from rednet_mm.utils.cli import atomic_dump, check_suffix, report_user_errors
 from rednet_mm.utils.errors import UserError
 
 HERE = Path(__file__).resolve().parent
@@ -140,7 +140,7 @@ def read(folder: Path) -> Trained:
     return Trained(
         json.loads((folder / 'losses.json').read_text()),
         torch.load(folder / 'start.pth', weights_only=True),
-        weights_in(read_checkpoint(last)),
+        state_dict_of(read_checkpoint(last)),
     )
 
 
@@ -170,7 +170,7 @@ def apart(one: Trained, other: Trained) -> dict[str, float]:
     """
     assert len(one.losses) == len(other.losses)
     shares = [abs(b - a) / abs(a) for a, b in zip(one.losses, other.losses)]
-    figures = dict(first_loss=shares[0], loss=max(shares))
+    metrics = dict(first_loss=shares[0], loss=max(shares))
     running = {name for name in one.end if '.running_' in name}
     for kind, names in (
         ('weights', one.end.keys() - running),
@@ -180,8 +180,8 @@ def apart(one: Trained, other: Trained) -> dict[str, float]:
             sum((a[k].double() - b[k].double()).square().sum() for k in names)
             for a, b in ((other.end, one.end), (one.end, one.start))
         )
-        figures[kind] = float((between / way) ** 0.5)
-    return figures
+        metrics[kind] = float((between / way) ** 0.5)
+    return metrics
 
 
 def collect(
@@ -240,7 +240,7 @@ def run(args: argparse.Namespace) -> None:
     print(as_markdown(one, rows, f'{origin}. A whole batch of {batch};'))
     if args.json:
         content = dict(asdict(origin), losses=one.losses, rows=rows)
-        dump_whole(content, args.json)
+        atomic_dump(content, args.json)
 
 
 def main() -> None:
@@ -250,7 +250,7 @@ def main() -> None:
     parser.add_argument('--epochs', type=int, default=1)
     parser.add_argument('--json', metavar='FILE', help='also write it here')
     args = parser.parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         run(args)
 
 

@@ -41,7 +41,7 @@ from training_step import (
 )
 from turns import Call, in_turns
 
-from rednet_mm.utils.cli import check_suffix, dump_whole, one_sentence_errors
+from rednet_mm.utils.cli import atomic_dump, check_suffix, report_user_errors
 from rednet_mm.utils.memory import keep_freed_memory
 
 
@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument('--json', metavar='FILE', help='also write it here')
     parser.add_argument('--alone', choices=list(WAYS), help=argparse.SUPPRESS)
     args = parser.parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         run(args)
 
 
@@ -238,7 +238,7 @@ def run(args: argparse.Namespace) -> None:
             + f'{gain:.2f} | {row["peak"]:.2f} |'
         )
     if args.json:
-        dump_whole(dict(asdict(origin), rows=rows), args.json)
+        atomic_dump(dict(asdict(origin), rows=rows), args.json)
 
 
 if __name__ == '__main__':

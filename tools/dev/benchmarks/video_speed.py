@@ -1,19 +1,19 @@
-"""Frames a second from a film to landmarks, beside MMPose's inferencer.
+"""Frames a second from a video to landmarks, beside MMPose's inferencer.
 
-    python tools/dev/benchmarks/video_speed.py FILM --box X Y W H \\
+    python tools/dev/benchmarks/video_speed.py VIDEO --box X Y W H \\
         [--config CONFIG --checkpoint CKPT [--onnx FILE]] [--json OUT.json]
 
-The model is the one that comes with the package where none is named. The film
-is put beside itself to show 1, 2 and 4 faces, each as large as in the film.
+The model is the one that comes with the package where none is named. The video
+is put beside itself to show 1, 2 and 4 faces, each as large as in the video.
 Measured is what a user waits for: decoding, finding faces, cutting them out,
 the network, landmarks, and writing these as JSON; not drawing. Columns:
 
 * ``boxes``: the faces of the first frame are given, no detector is asked;
 * ``detector``: faces are found, and looked for again as the config says.
 
-MMPose's inferencer gets the same film, model and detector; it asks the
+MMPose's inferencer gets the same video, model and detector; it asks the
 detector in every frame and knows no boxes of the user, so with ``boxes`` its
-detector is one that gives them at once. Variants take turns; the figure is
+detector is one that gives them at once. Variants take turns; the metric is
 the median over the repeats.
 """
 
@@ -41,17 +41,17 @@ from rednet_mm.apis import (
     OnnxNetwork,
     TorchNetwork,
     build_detector,
-    shipped_network,
+    bundled_network,
 )
-from rednet_mm.utils.bundled import shipped_model
+from rednet_mm.utils.bundled import bundled_model
 from rednet_mm.utils.cli import (
-    dump_whole,
+    atomic_dump,
     existing_config,
-    one_sentence_errors,
+    report_user_errors,
 )
 from rednet_mm.utils.errors import UserError
 
-PEER = 'MMPoseInferencer'
+BASELINE = 'MMPoseInferencer'
 
 # Numbers of faces that are shown.
 FACES = (1, 2, 4)
@@ -59,10 +59,10 @@ FACES = (1, 2, 4)
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Frames a second from a film to landmarks'
+        description='Frames a second from a video to landmarks'
     )
-    parser.add_argument('film', help='one face from its first frame on')
-    parser.add_argument('--config', help='default: the shipped model')
+    parser.add_argument('video', help='one face from its first frame on')
+    parser.add_argument('--config', help='default: the bundled model')
     parser.add_argument('--checkpoint')
     parser.add_argument('--onnx', help='the same model, exported')
     parser.add_argument(
@@ -78,7 +78,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--frames', type=int, default=100)
     parser.add_argument('--repeats', type=int, default=3)
-    parser.add_argument('--json', help='the figures, for other programs')
+    parser.add_argument('--json', help='the metrics, for other programs')
     return parser.parse_args()
 
 
@@ -125,8 +125,8 @@ def variants(args: argparse.Namespace) -> dict[str, Run]:
     find = build_detector(args.detector)
     config, checkpoint = args.config, args.checkpoint
     if config is None:
-        shipped = shipped_model()
-        config, checkpoint = str(shipped.config), str(shipped.weights)
+        bundled = bundled_model()
+        config, checkpoint = str(bundled.config), str(bundled.weights)
     networks: dict[str, Any] = {
         f'PyTorch {precision}': TorchNetwork(
             config, checkpoint, precision=precision
@@ -136,18 +136,18 @@ def variants(args: argparse.Namespace) -> dict[str, Run]:
     if args.onnx:
         networks['ONNX Runtime'] = OnnxNetwork(args.onnx)
     elif args.config is None:
-        networks['ONNX Runtime'] = shipped_network()
+        networks['ONNX Runtime'] = bundled_network()
     runs: dict[str, Run] = {
         name: partial(follow, LandmarkTracker(network, find))
         for name, network in networks.items()
     }
-    peer = MMPoseInferencer(
+    baseline = MMPoseInferencer(
         pose2d=config,
         pose2d_weights=checkpoint,
         det_model='whole_image',
         device='cpu',
     )
-    runs[PEER] = partial(infer, peer, find)
+    runs[BASELINE] = partial(infer, baseline, find)
     return runs
 
 
@@ -155,10 +155,10 @@ def measure(args: argparse.Namespace, folder: str) -> list[dict]:
     """A row for each variant, way of finding faces and number of faces."""
     cases: list[tuple[dict[str, Any], Callable[[], list[int]]]] = []
     runs = variants(args)
-    size = size_of(args.film)
+    size = size_of(args.video)
     for faces in FACES:
         path = str(Path(folder) / f'{faces}.mp4')
-        put_beside_itself(args.film, args.frames, GRIDS[faces], path)
+        put_beside_itself(args.video, args.frames, GRIDS[faces], path)
         given = boxes_of(args.box, size, GRIDS[faces])
         for way, boxes in (('boxes', given), ('detector', None)):
             for name in runs:
@@ -191,22 +191,22 @@ def print_table(rows: list[dict]) -> None:
     MMPose's inferencer.
     """
     columns = [(way, n) for way in ('boxes', 'detector') for n in FACES]
-    figures = {(r['name'], r['way'], r['faces']): r for r in rows}
+    metrics = {(r['name'], r['way'], r['faces']): r for r in rows}
     heads = [f'{way}, {n} face{"s"[: n > 1]}' for way, n in columns]
     print('| ' + ' | '.join(['frames a second', *heads]) + ' |')
     print('|---' * (len(columns) + 1) + '|')
     for name in dict.fromkeys(row['name'] for row in rows):
         cells = []
         for column in columns:
-            row, peer = figures[name, *column], figures[PEER, *column]
-            times = row['fps'] / peer['fps']
+            row, baseline = metrics[name, *column], metrics[BASELINE, *column]
+            times = row['fps'] / baseline['fps']
             cells.append(f'{row["fps"]:.1f} ({row["found"]:.2f}, {times:.1f})')
         print('| ' + ' | '.join([name, *cells]) + ' |')
 
 
 def main() -> None:
     args = parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         if bool(args.config) != bool(args.checkpoint) or (
             args.onnx and not args.config
         ):
@@ -223,7 +223,7 @@ def main() -> None:
         print(f'{origin}.\n')
         print_table(rows)
         if args.json:
-            dump_whole(dict(asdict(origin), rows=rows), args.json)
+            atomic_dump(dict(asdict(origin), rows=rows), args.json)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Films made out of others, and following them, shared by the benchmarks."""
+"""Videos made out of others, and following them, shared by the benchmarks."""
 
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -18,7 +18,7 @@ from rednet_mm.apis import (
 )
 from rednet_mm.utils.errors import UserError
 
-# Copies of a film across and down, by number of faces.
+# Copies of a video across and down, by number of faces.
 GRIDS = {1: (1, 1), 2: (2, 1), 4: (2, 2), 8: (4, 2)}
 
 # Side of frames that are drawn, pixels.
@@ -51,46 +51,46 @@ def drawn(folder: Path, videos: int, frames: int) -> list[Path]:
         raise UserError(str(error)) from error
 
 
-def size_of(film: str) -> tuple[int, int]:
-    """The pixels of a film, (w, h)."""
-    with read_frames(film) as reader:
+def size_of(video: str) -> tuple[int, int]:
+    """The pixels of a video, (w, h)."""
+    with read_frames(video) as reader:
         height, width = next(iter(reader)).image.shape[:2]
     return width, height
 
 
 def changed(
-    film: str,
+    video: str,
     frames: int,
     change: Callable[[np.ndarray], np.ndarray],
     path: str,
 ) -> None:
-    """A film of the first frames of another, something done to each."""
-    with read_frames(film) as reader:
+    """A video of the first frames of another, something done to each."""
+    with read_frames(video) as reader:
         first = islice(reader, frames)
         _write((change(each.image) for each in first), reader.fps, path)
 
 
 def put_beside_itself(
-    film: str, frames: int, grid: tuple[int, int], path: str
+    video: str, frames: int, grid: tuple[int, int], path: str
 ) -> None:
-    """A film of copies of the first frames of another."""
+    """A video of copies of the first frames of another."""
     across, down = grid
     changed(
-        film, frames, lambda image: np.tile(image, (down, across, 1)), path
+        video, frames, lambda image: np.tile(image, (down, across, 1)), path
     )
 
 
-def resized(film: str, frames: int, size: tuple[int, int], path: str) -> None:
-    """A film of the first frames of another in other pixels (w, h)."""
-    changed(film, frames, lambda image: cv2.resize(image, size), path)
+def resized(video: str, frames: int, size: tuple[int, int], path: str) -> None:
+    """A video of the first frames of another in other pixels (w, h)."""
+    changed(video, frames, lambda image: cv2.resize(image, size), path)
 
 
-def there_and_back(film: str, frames: int, times: int, path: str) -> None:
-    """A film of the first frames of another, forward, backward and again.
+def there_and_back(video: str, frames: int, times: int, path: str) -> None:
+    """A video of the first frames of another, forward, backward and again.
 
     So no face jumps. The frames are held in memory meanwhile.
     """
-    with read_frames(film) as reader:
+    with read_frames(video) as reader:
         there = [each.image for each in islice(reader, frames)]
     rounds = (there[:: 1 - 2 * (each % 2)] for each in range(times))
     _write((image for one in rounds for image in one), reader.fps, path)
@@ -113,7 +113,7 @@ def boxes_of(
 def follow(
     tracker: LandmarkTracker[Any], path: str, boxes: Optional[Boxes]
 ) -> list[int]:
-    """Faces in each frame; their landmarks go beside the film."""
+    """Faces in each frame; their landmarks go beside the video."""
     log, found = TrackLog({}, str(Path(path).with_suffix('.json'))), []
     with read_frames(path) as reader:
         frames = (frame.image for frame in reader)

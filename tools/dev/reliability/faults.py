@@ -38,7 +38,7 @@ from tqdm import tqdm
 
 from rednet_mm.apis import TorchNetwork
 from rednet_mm.utils.checkpoint import check_checkpoint
-from rednet_mm.utils.cli import one_sentence_errors
+from rednet_mm.utils.cli import report_user_errors
 from rednet_mm.utils.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -63,7 +63,7 @@ COMMANDS = {
     'train.py, load_from': 'train.py {config} --work-dir {out} '
     '--cfg-options load_from={checkpoint}',
     'test.py': 'test.py {config} {checkpoint} --work-dir {out}',
-    'track_video.py': 'track_video.py {film} --config {config} '
+    'track_video.py': 'track_video.py {video} --config {config} '
     '--checkpoint {checkpoint} --json {out}/tracked.json',
     'export_onnx.py': 'export_onnx.py {config} {checkpoint} {out}/net.onnx',
     'MMPoseInferencer': '',
@@ -305,7 +305,7 @@ def command_row(bench: Bench, name: str) -> Row:
             config=bench.config,
             checkpoint=bench.path,
             out=out,
-            film=bench.folder / 'film.mp4',
+            video=bench.folder / 'video.mp4',
         )
         if words:
             script, *rest = words.split()
@@ -389,7 +389,7 @@ def main() -> None:
     args = parse_args()
     started = time.monotonic()
     register_all_modules()
-    with one_sentence_errors(), tempfile.TemporaryDirectory() as folder:
+    with report_user_errors(), tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), args.seed)
         rows = checkpoint_rows(bench, args.times)
         rows += [

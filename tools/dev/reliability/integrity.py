@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import torch
 
-from data_converters.frames import is_whole_jpeg
+from data_converters.frames import is_complete_jpeg
 from rednet_mm.apis import read_frames
 from rednet_mm.evaluation import read_dump
 from rednet_mm.utils.checkpoint import read_checkpoint
@@ -107,17 +107,17 @@ def _csv(path: Path) -> None:
         raise ValueError(f'has rows of {sorted(lengths)} cells')
 
 
-def _film(path: Path) -> None:
+def _video(path: Path) -> None:
     with read_frames(str(path)) as reader:
         frames = sum(1 for _ in reader)
         if reader.fault or not frames:
             raise ValueError(reader.fault or 'has no frames')
 
 
-def _picture(path: Path) -> None:
-    torn = path.suffix == '.jpg' and not is_whole_jpeg(path)
+def _image(path: Path) -> None:
+    torn = path.suffix == '.jpg' and not is_complete_jpeg(path)
     if torn or cv2.imread(str(path)) is None:
-        raise ValueError('is not a whole picture')
+        raise ValueError('is not a whole image')
 
 
 def _python(path: Path) -> None:
@@ -134,9 +134,9 @@ CHECKS: dict[str, Callable[[Path], None]] = {
     '.pkl': _dump,
     '.json': _json,
     '.csv': _csv,
-    '.mp4': _film,
-    '.jpg': _picture,
-    '.png': _picture,
+    '.mp4': _video,
+    '.jpg': _image,
+    '.png': _image,
     '.py': _python,
 }
 

@@ -3,13 +3,13 @@
 python tools/dev/reliability/kill.py --work-dir WORK_DIR [--times 20] [--only
 NAME]
 
-Trainings, a conversion, a test and the following of a film are begun, ended by
-``kill -9`` with all their processes, and run again, until each has been killed
-so often; what goes on from where it was, half of the times while a file is
-being written. After each kill every file under its final name must be whole;
-a run that comes to its end must leave what an unbroken one left. Written is
-``WORK_DIR/reliability/kill.json`` (table.py). The exit status is 1 where
-something was lost.
+Trainings, a conversion, a test and the following of a video are begun, ended
+by ``kill -9`` with all their processes, and run again, until each has been
+killed so often; what goes on from where it was, half of the times while a file
+is being written. After each kill every file under its final name must be
+whole; a run that comes to its end must leave what an unbroken one left.
+Written is ``WORK_DIR/reliability/kill.json`` (table.py). The exit status is 1
+where something was lost.
 """
 
 import argparse
@@ -25,13 +25,13 @@ from running import Ended, Job, run
 from tqdm import tqdm
 from workloads import jobs_upon, prepare
 
-from rednet_mm.utils.cli import one_sentence_errors, stop_on_sigterm
+from rednet_mm.utils.cli import report_user_errors, stop_on_sigterm
 from rednet_mm.utils.errors import UserError
 
 # Seconds that one run may take, on however slow a machine.
 LIMIT = 1200.0
 
-NAMES = ('clips', 'stills', 'conversion', 'test', 'film')
+NAMES = ('clips', 'stills', 'conversion', 'test', 'video')
 
 
 def parse_args() -> argparse.Namespace:
@@ -89,7 +89,7 @@ class Disturbed:
         """Run and kill it once; whether it was still running."""
         moment = self.rng.uniform(0, self.span)
         # A checkpoint is written in a small part of the time, the one that
-        # matters. A film's files are always being written, a test's too
+        # matters. A video's files are always being written, a test's too
         # shortly to be caught.
         in_writing = self.job.goes_on and self.rng.random() < 0.5
         ended = run(self.job, self.killed, LIMIT, moment, in_writing)
@@ -148,7 +148,7 @@ def disturb(disturbed: Disturbed, times: int, until: float) -> None:
 def main() -> None:
     args = parse_args()
     started = time.monotonic()
-    with one_sentence_errors(), stop_on_sigterm():
+    with report_user_errors(), stop_on_sigterm():
         if args.times < 1:
             raise UserError('--times is 1 or more')
         work = Path(args.work_dir).resolve()
@@ -164,7 +164,7 @@ def main() -> None:
                 # A stop during the next takes nothing of this one.
                 path = write_rows(str(work), 'kill', rows, args.seed, started)
             elif name == 'clips':
-                # Test and film take its weights.
+                # Test and video take its weights.
                 disturbed.run_unbroken()
         for row in rows:
             print(f'{row.part}: {row.injected} killed, {row.lost} lost')

@@ -17,8 +17,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from rednet_mm.utils.cli import dump_whole
-from rednet_mm.utils.env import describe_run
+from rednet_mm.utils.cli import atomic_dump
+from rednet_mm.utils.env import run_environment
 from rednet_mm.utils.errors import UserError
 
 FOLDER = 'reliability'
@@ -75,7 +75,7 @@ class Findings:
 def write_rows(
     work_dir: str, name: str, rows: Sequence[Row], seed: int, started: float
 ) -> str:
-    """Write what a tool found, whole or not at all.
+    """Write what a tool found, complete or not at all.
 
     Args:
         work_dir (str): The file is ``work_dir/reliability/NAME.json``.
@@ -87,7 +87,7 @@ def write_rows(
     Returns:
         str: The file.
     """
-    run = describe_run()
+    run = run_environment()
     command = [osp.relpath(sys.argv[0]), *sys.argv[1:]]
     about = dict(
         command='python ' + shlex.join(command),
@@ -99,7 +99,7 @@ def write_rows(
         seconds=f'{time.monotonic() - started:.0f}',
     )
     path = osp.join(work_dir, FOLDER, f'{name}.json')
-    dump_whole(dict(about=about, rows=[asdict(row) for row in rows]), path)
+    atomic_dump(dict(about=about, rows=[asdict(row) for row in rows]), path)
     return path
 
 

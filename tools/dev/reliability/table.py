@@ -14,16 +14,16 @@ from pathlib import Path
 
 from rows import FOLDER, Findings, read_rows
 
-from rednet_mm.utils.cli import one_sentence_errors
+from rednet_mm.utils.cli import report_user_errors
 from rednet_mm.utils.errors import UserError
-from rednet_mm.utils.io import whole
+from rednet_mm.utils.io import atomic_write
 
 HEAD = """\
 # Reliability: what was done to it, and what was lost
 
 Written by `tools/dev/reliability/table.py`; do not edit. *Survived* means that
 what is on disk afterwards is whole, and that the program went on to the same
-result or said in one sentence what is wrong; everything else is *lost*.
+result or reported in one line what is wrong; everything else is *lost*.
 [Interrupted work](interrupted.md) says what this rests on.
 """
 
@@ -71,7 +71,7 @@ def page(findings: dict[str, Findings]) -> str:
 
 def main() -> None:
     args = parse_args()
-    with one_sentence_errors():
+    with report_user_errors():
         files = sorted(Path(args.work_dir, FOLDER).glob('*.json'))
         # Of a tool that is killed a .part.json may be left.
         files = [path for path in files if '.' not in path.stem]
@@ -81,7 +81,7 @@ def main() -> None:
                 f'tools/dev/reliability/kill.py --work-dir {args.work_dir}'
             )
         findings = {path.stem: read_rows(str(path)) for path in files}
-        with whole(args.out) as part:
+        with atomic_write(args.out) as part:
             part.write_text(page(findings), encoding='utf-8')
     sys.exit(any(row.lost for f in findings.values() for row in f.rows))
 

@@ -67,7 +67,7 @@ class Material:
         source (Path): Drawn videos in the layout of 300-VW.
         data (Path): The same, converted.
         clips (Path): Config of a training on their clips.
-        stills (Path): Config of one on their frames.
+        still images (Path): Config of one on their frames.
         weights (Path): Of the former's last epoch, when it has run.
     """
 
@@ -143,7 +143,7 @@ def jobs_upon(material: Material) -> dict[str, Job]:
             'weights, optimizer, schedules and best checkpoint, bit by bit',
         ),
         stills=Job(
-            'training on stills, augmented, bfloat16, averaged weights',
+            'training on still images, augmented, bfloat16, averaged weights',
             _training(material.stills, '--amp'),
             True,
             _other_end,
@@ -165,12 +165,12 @@ def jobs_upon(material: Material) -> dict[str, Job]:
             _other_results,
             'all bytes of dump and figures',
         ),
-        film=Job(
-            'following a face through a film',
-            _film(material),
+        video=Job(
+            'following a face through a video',
+            _video(material),
             False,
             _other_results,
-            'all bytes of JSON, CSV, film and sheet',
+            'all bytes of JSON, CSV, video and sheet',
         ),
     )
 
@@ -190,7 +190,7 @@ def _test(material: Material) -> Callable[[Path], list[str]]:
     )
 
 
-def _film(material: Material) -> Callable[[Path], list[str]]:
+def _video(material: Material) -> Callable[[Path], list[str]]:
     video = material.source / '010'
     return lambda folder: tool(
         'tools/track_video.py',
@@ -198,9 +198,9 @@ def _film(material: Material) -> Callable[[Path], list[str]]:
         *('--config', material.clips, '--checkpoint', material.weights),
         # Three epochs make no sure network.
         *('--tracker', 'min_score=-1', 'max_spread=1000'),
-        *('--out', folder / 'out' / 'film.mp4'),
-        *('--json', folder / 'out' / 'film.json'),
-        *('--csv', folder / 'out' / 'film.csv'),
+        *('--out', folder / 'out' / 'video.mp4'),
+        *('--json', folder / 'out' / 'video.json'),
+        *('--csv', folder / 'out' / 'video.csv'),
         *('--sheet', folder / 'out' / 'sheet.png'),
     )
 
