@@ -1,6 +1,6 @@
 """The network of a tracker: crops of faces in, landmarks and states out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, Protocol, TypeVar
 
@@ -52,7 +52,10 @@ class FaceNetwork(Protocol[S]):
         """
 
     def run(
-        self, crops: np.ndarray, states: Sequence[Optional[S]]
+        self,
+        crops: np.ndarray,
+        states: Sequence[Optional[S]],
+        warps: Optional[np.ndarray] = None,
     ) -> tuple[FaceResult, list[S]]:
         """The faces of one frame, as one batch.
 
@@ -60,8 +63,47 @@ class FaceNetwork(Protocol[S]):
             crops (np.ndarray): Shape (F, H, W, 3), uint8, BGR.
             states (Sequence): Of each face what the last call returned for
                 it, None for a face that is new. Not changed.
+            warps (np.ndarray, optional): Shape (F, 2, 3), float32, pixels of
+                the frame to pixels of each crop, as ``cv2.warpAffine`` takes
+                it. None: the crops are where they were.
 
         Returns:
             tuple: The landmarks, and the state of each face; its size is
             always the same.
         """
+
+
+def by_past(
+    run: Callable[..., tuple[FaceResult, list[S]]],
+    crops: np.ndarray,
+    states: Sequence[Optional[S]],
+    warps: Optional[np.ndarray],
+) -> tuple[FaceResult, list[S]]:
+    """New faces as one batch and those that go on as another.
+
+    They take different recurrent steps.
+
+    Args:
+        run (Callable): :meth:`FaceNetwork.run` of one of the two kinds.
+        crops (np.ndarray): As for it, and so are states and warps.
+    """
+    new = np.array([state is None for state in states], bool)
+    if new.all() or not new.any():
+        return run(crops, states, warps)
+    results, after = [], {}
+    groups = [np.flatnonzero(new), np.flatnonzero(~new)]
+    for faces in groups:
+        result, now = run(
+            crops[faces],
+            [states[face] for face in faces],
+            None if warps is None else warps[faces],
+        )
+        results.append(result)
+        after.update(zip(faces.tolist(), now))
+    order = np.argsort(np.concatenate(groups))
+    parts = {
+        name: np.concatenate([getattr(each, name) for each in results])[order]
+        for name in ('keypoints', 'scores', 'spreads', 'maps')
+        if getattr(results[0], name) is not None
+    }
+    return FaceResult(**parts), [after[face] for face in range(len(crops))]

@@ -19,7 +19,7 @@ from rednet_mm.utils.checkpoint import (
 )
 from rednet_mm.utils.errors import UserError
 
-from .network import FaceResult
+from .network import FaceResult, by_past
 
 HALVES = dict(bf16=torch.bfloat16, fp16=torch.float16)
 
@@ -82,17 +82,33 @@ class ModelNetwork:
         self,
         crops: np.ndarray,
         states: Sequence[Optional[RecurrentState]],
+        warps: Optional[np.ndarray] = None,
     ) -> tuple[FaceResult, list[RecurrentState]]:
         """See :class:`FaceNetwork`."""
+        if self.model.init_from == 'previous':
+            return by_past(self._run, crops, states, warps)
+        return self._run(crops, states, warps)
+
+    def _run(
+        self,
+        crops: np.ndarray,
+        states: Sequence[Optional[RecurrentState]],
+        warps: Optional[np.ndarray],
+    ) -> tuple[FaceResult, list[RecurrentState]]:
+        """Faces that all take the same steps."""
         batch = torch.from_numpy(crops).permute(0, 3, 1, 2)  # (F, 3, H, W)
         # The preprocessor normalises the frames of a clip at once.
         data = self.model.data_preprocessor(dict(inputs=[batch]))
+        device = data['inputs'].device
         state = RecurrentState.join(
             [RecurrentState() if each is None else each for each in states]
         )
-        with self._autocast(data['inputs'].device.type):
+        to_crops = None
+        if warps is not None:
+            to_crops = torch.from_numpy(warps).to(device)
+        with self._autocast(device.type):
             found, after = self.model.step(
-                data['inputs'][0], state, self.keep_maps
+                data['inputs'][0], state, to_crops, self.keep_maps
             )
         result = FaceResult(
             keypoints=found.keypoints.cpu().numpy(),

@@ -1,6 +1,7 @@
 """Building blocks shared by backbones and necks."""
 
 from .activation_checkpointing import checkpointed
+from .last_keypoints import FeedbackNoise, to_crop, to_frame
 from .precision import full_precision
 from .step_norm import (
     StepBatchNorm2d,
@@ -10,10 +11,13 @@ from .step_norm import (
 )
 
 __all__ = [
+    'FeedbackNoise',
     'StepBatchNorm2d',
     'convert_norms',
     'full_precision',
     'checkpointed',
     'recurrent_step',
     'step_norms',
+    'to_crop',
+    'to_frame',
 ]
