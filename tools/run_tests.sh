@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All checks: environment, ruff, types, tests.
+# All checks: environment, ruff, types, documentation, tests.
 #
 #   bash tools/run_tests.sh            (then: about 4 minutes on 2 cores)
 #   bash tools/run_tests.sh --slow     (the slow tests alone: 15 minutes)
@@ -26,5 +26,8 @@ step ruff
 .venv/bin/ruff format --check .
 step types
 .venv/bin/mypy
+step documentation
+# Broken links, pages outside the menu and bad docstrings are errors.
+NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 step tests
 exec .venv/bin/python -m pytest "$@"

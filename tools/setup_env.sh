@@ -47,7 +47,8 @@ pip install -q -r requirements/build.txt
 say "torch (about 3 GB)"
 pip install -q -r requirements/torch.txt
 say "mmengine, OpenCV and the rest"
-pip install -q -r requirements/runtime.txt -r requirements/dev.txt
+pip install -q -r requirements/runtime.txt -r requirements/dev.txt \
+  -r requirements/docs.txt
 pip install -q --no-deps -r requirements/openmmlab.txt -r requirements/detector.txt
 
 .venv/bin/python -c 'import cv2' 2>/dev/null ||

@@ -37,7 +37,7 @@ _TURNS = {
 class Frame(NamedTuple):
     """One frame.
 
-    Args:
+    Attributes:
         image (np.ndarray): Shape (H, W, 3), BGR, uint8, upright.
         time (float): Seconds, as the source tells them; they grow from
             frame to frame, not always in equal steps.
