@@ -27,7 +27,8 @@ step ruff
 step types
 .venv/bin/mypy
 step documentation
-# Broken links, pages outside the menu and bad docstrings are errors.
-NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+# Broken links, pages outside the menu and bad docstrings are errors (with
+# --quiet they would not be counted).
+NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 step tests
 exec .venv/bin/python -m pytest "$@"

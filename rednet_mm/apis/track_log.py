@@ -1,9 +1,9 @@
 """What was found in a video, frame by frame: as JSON and as CSV.
 
 While a video runs, its frames go to ``NAME.part.jsonl``, a line each, and from
-time to time what there is becomes ``NAME.part.json``, complete: a process that
-is killed leaves both. In memory are the events and one summary per track, which
-grow with the number of faces that come and go; keypoints are only in the files.
+time to time what there is becomes ``NAME.part.json``, complete: a process
+that is killed leaves both. In memory are the events and one summary per track,
+which grow with the faces that come and go; keypoints are in the files alone.
 """
 
 import csv

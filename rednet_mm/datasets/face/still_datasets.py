@@ -76,17 +76,17 @@ class ReplaceUnreadable(CheckedAnnotations):
 
 @DATASETS.register_module()
 class StillAFLWDataset(ReplaceUnreadable, AFLWDataset):
-    """MMPose's :class:`AFLWDataset`; see :class:`GoRoundUnreadable`."""
+    """MMPose's :class:`AFLWDataset`; see :class:`ReplaceUnreadable`."""
 
 
 @DATASETS.register_module()
 class Still300WDataset(ReplaceUnreadable, Face300WDataset):
-    """MMPose's :class:`Face300WDataset`; see :class:`GoRoundUnreadable`."""
+    """MMPose's :class:`Face300WDataset`; see :class:`ReplaceUnreadable`."""
 
 
 @DATASETS.register_module()
 class CombinedStillDataset(ReplaceUnreadable, CombinedDataset):
-    """MMPose's :class:`CombinedDataset`; see :class:`GoRoundUnreadable`.
+    """MMPose's :class:`CombinedDataset`; see :class:`ReplaceUnreadable`.
 
     The images are loaded by this data set's pipeline, not by those of the
     parts.
