@@ -6,8 +6,4 @@ of the schema (:mod:`data_converters.schema`) and one kind of error
 (:mod:`data_converters.errors`).
 """
 
-import os
-
-# An image of a few kilobytes may say to have a billion pixels, which is what
-# OpenCV decodes; it reads this once, when it is loaded.
-os.environ.setdefault('OPENCV_IO_MAX_IMAGE_PIXELS', str(1 << 27))
+from data_converters import untrusted  # noqa: F401  (limits OpenCV)

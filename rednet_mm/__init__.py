@@ -17,10 +17,11 @@
 
 Importing the package registers its modules in MMPose's registries, tells
 torch which classes an mmengine checkpoint may hold, and makes MMEngine load
-local checkpoints, safetensors among them, with our checks. It does nothing
-else.
+local checkpoints, safetensors among them, with our checks. Where nothing is
+set, OpenCV is told not to decode images of any size. It does nothing else.
 """
 
+from rednet_mm.utils import untrusted  # noqa: F401  (limits OpenCV)
 from rednet_mm.version import __version__, check_mmpose
 
 # Before anything of it is imported.

@@ -12,6 +12,9 @@ from pathlib import Path, PurePosixPath
 # Of a frame: four times those of an 8K video. FFmpeg makes room for what a
 # damaged header says.
 MOST_PIXELS = 1 << 27
+# An image of a few kilobytes may say to have a billion pixels, which is what
+# OpenCV decodes; it reads this once, when it is loaded.
+os.environ.setdefault('OPENCV_IO_MAX_IMAGE_PIXELS', str(MOST_PIXELS))
 
 # Characters of a path out of a file; systems end at 4,096 bytes.
 _LONGEST_NAME = 1000
