@@ -23,8 +23,10 @@ def forget_runners() -> None:
     It keeps them by name and takes the last one that was made, so a runner
     in the same process would write into the files of another.
     """
-    for kept in (MMLogger, MessageHub, Visualizer):
+    kinds = [MMLogger, MessageHub, Visualizer]
+    for kept in kinds:
         kept._instance_dict.clear()
+        kinds.extend(kept.__subclasses__())
     init_default_scope('mmpose')
 
 

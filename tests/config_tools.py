@@ -49,6 +49,8 @@ def shrunk(name: str) -> Config:
     """The config with its own data and a tiny network."""
     cfg = Config.fromfile(CONFIGS / name)
     init_default_scope('mmpose')
+    # The weights that it goes on from are of a wider network.
+    cfg.pop('load_from', None)
     if cfg.model.type == 'TopdownPoseEstimator':
         cfg.model.backbone.update(depth=18, base_channels=WIDTH)
         cfg.model.head.in_channels = 8 * WIDTH

@@ -256,7 +256,7 @@ def test_every_script_explains_itself(installed):
     """In place; the README's commands are run on copies."""
     folder = installed.mim
     scripts = [
-        *folder.glob('tools/*.py'),
+        *folder.glob('tools/**/*.py'),
         *folder.glob('data_converters/convert_*.py'),
         *folder.glob('data_converters/make_*.py'),
     ]

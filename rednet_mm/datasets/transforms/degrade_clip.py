@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Optional
 
@@ -92,7 +92,14 @@ class DegradeClip(BaseTransform):
         degradation_plan(0, np.random.default_rng(0), **self.settings)
         self.prob = prob
         self.seed = seed
-        self.patches = None if patches is None else photo_patches(**patches)
+        self.patch_source = patches
+
+    @cached_property
+    def patches(self) -> Optional[PhotoPatches]:
+        """Textures of occluders, read when the first is wanted."""
+        if self.patch_source is None:
+            return None
+        return photo_patches(**self.patch_source)
 
     def transform(self, results: dict) -> dict:
         """Degrade the crop of a frame."""
