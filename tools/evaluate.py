@@ -12,6 +12,7 @@ from rednet_mm.analysis.systems import (
     add_system_arguments,
     chosen_protocol,
     read_systems,
+    split_name,
 )
 from rednet_mm.analysis.tables import (
     FORMATS,
@@ -28,7 +29,7 @@ from rednet_mm.evaluation.protocol import (
 from rednet_mm.utils.cli import report_user_errors
 from rednet_mm.utils.env import run_environment
 from rednet_mm.utils.filters import OneEuroFilter
-from rednet_mm.utils.io import atomic_write
+from rednet_mm.utils.io import atomic_write, refuse_overwriting
 from rednet_mm.utils.shape_filter import ShapeFilter
 
 # What may be shown beside the groups of a protocol.
@@ -112,6 +113,12 @@ def write_all(
 def main() -> None:
     args = parse_args()
     with report_user_errors():
+        if args.out:
+            named = [*args.dumps, *args.predictions]
+            refuse_overwriting(
+                [args.annotations, *(split_name(each)[1] for each in named)],
+                [args.out / f'evaluation{SUFFIXES[f]}' for f in args.format],
+            )
         systems = read_systems(args)
         protocol = chosen_protocol(args, systems)
         if systems[0].is_video and not args.no_smooth:

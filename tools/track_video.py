@@ -58,7 +58,7 @@ from rednet_mm.utils.cli import (
 )
 from rednet_mm.utils.env import run_environment
 from rednet_mm.utils.errors import UserError
-from rednet_mm.utils.io import atomic_write
+from rednet_mm.utils.io import atomic_write, refuse_overwriting
 
 SHEET_FRAMES = 12
 WINDOW = 'faces, q ends'
@@ -166,6 +166,17 @@ def check_outputs(args: argparse.Namespace) -> None:
     check_suffix('--json', args.json, '.json')
     check_suffix('--csv', args.csv, '.csv')
     check_suffix('--sheet', args.sheet, '.png', '.jpg')
+    refuse_overwriting(
+        [
+            args.input,
+            args.config,
+            args.checkpoint,
+            args.onnx,
+            args.start_pts,
+            args.detector_weights,
+        ],
+        [args.out, args.json, args.csv, args.sheet],
+    )
     if args.show:
         check_display('--show')
 

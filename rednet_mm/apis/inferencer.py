@@ -28,6 +28,7 @@ from rednet_mm.tracking.tracker import LandmarkTracker
 from rednet_mm.utils.bundled import bundled_model
 from rednet_mm.utils.cli import atomic_dump, check_display
 from rednet_mm.utils.errors import UserError
+from rednet_mm.utils.io import refuse_overwriting
 
 from .video_reader import FrameReader, read_frames, read_image
 from .video_writer import VideoWriter
@@ -430,12 +431,7 @@ class REDNetInferencer(Pose2DInferencer):
                 f'{path} would be that of {other} and of {origin}; give '
                 'images of different names'
             )
-        files = [each for each in (path, source) if each and osp.exists(each)]
-        if len(files) == 2 and osp.samefile(*files):
-            raise UserError(
-                f'{path} is the input itself; name another folder for the '
-                'output'
-            )
+        refuse_overwriting([source], [path])
         return path
 
     def _finalize_video_processing(self, pred_out_dir: str = '') -> None:

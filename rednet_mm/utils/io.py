@@ -1,10 +1,12 @@
 """Outputs that are there complete or not at all."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Union
+from typing import Optional, Union
+
+from .errors import UserError
 
 
 def partial_path(path: Union[str, Path]) -> Path:
@@ -38,3 +40,33 @@ def atomic_write(path: Union[str, Path]) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def refuse_overwriting(
+    inputs: Iterable[Optional[Union[str, Path]]],
+    outputs: Iterable[Optional[Union[str, Path]]],
+) -> None:
+    """See that no output would replace an input, before the work.
+
+    Args:
+        inputs (Iterable[str | Path | None]): Files, and folders whose files
+            are read. What is not on the disk (a camera, None) is passed over.
+        outputs (Iterable[str | Path | None]): Files that will be written.
+
+    Raises:
+        UserError: if one is an input, by whatever name or link.
+    """
+    there = [Path(each) for each in outputs if each and os.path.exists(each)]
+    if not there:
+        return
+    for each in filter(None, inputs):
+        if os.path.isdir(each):
+            files = [one for one in Path(each).iterdir() if one.is_file()]
+        else:
+            files = [Path(each)] if os.path.exists(each) else []
+        for path in there:
+            if any(path.samefile(one) for one in files):
+                raise UserError(
+                    f'{path} is the input itself; name another file or '
+                    'folder for the output'
+                )

@@ -250,3 +250,16 @@ def test_wrong_wishes_are_one_sentence(
     assert ended.value.code == 2
     assert words in capsys.readouterr().err
     assert not list(tmp_path.glob('a.*'))
+
+
+@pytest.mark.parametrize('option', ['--out', '--json', '--csv', '--sheet'])
+def test_an_output_replaces_no_input(follow, tmp_path, option, capsys):
+    suffix = {'--out': 'mp4', '--sheet': 'png'}.get(option, option[2:])
+    source = tmp_path / f'own.{suffix}'
+    source.write_bytes(b'before')
+    with pytest.raises(SystemExit) as stopped:
+        follow(source, option, str(source))
+    assert stopped.value.code == 2
+    assert 'is the input itself' in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [source]
+    assert source.read_bytes() == b'before'
