@@ -59,7 +59,7 @@ def refuse_overwriting(
     there = [Path(each) for each in outputs if each and os.path.exists(each)]
     if not there:
         return
-    for each in filter(None, inputs):
+    for each in (one for one in inputs if one):
         if os.path.isdir(each):
             files = [one for one in Path(each).iterdir() if one.is_file()]
         else:
