@@ -1,7 +1,7 @@
 """Measure models on degraded videos, by kind of degradation:
 
-python tools/robustness.py --videos data/videos/annotations/offline_test.json \\
-    --photos data/300w/annotations/300w_val.json \\
+python tools/robustness.py --photos data/300w/annotations/300w_val.json \\
+    --videos data/videos/annotations/offline_test.json \\
     [--models NAME=CONFIG,CHECKPOINT ...] [--peers mediapipe dlib] [--out DIR]
 
 Videos of held-out people, annotated offline (tools/annotate_video.py), and

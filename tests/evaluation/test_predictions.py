@@ -196,7 +196,7 @@ def test_systems_side_by_side(tmp_path, monkeypatch, capsys):
     assert [row['system'] for row in first['rows']] == [
         'a',
         'other',
-        'a + One Euro',
+        'a + shape filter',
     ]
     assert len(list((tmp_path / 'out').iterdir())) == len(FORMATS)
     run(monkeypatch, tmp_path / 'a.npz', '--no-smooth', '--samples', '50')
