@@ -51,7 +51,12 @@ model = dict(
         bgr_to_rgb=True,
     ),
     backbone=dict(type='REDNetVGG', feedback='stem'),
-    neck=dict(type='TemporalRecurrentNeck', in_channels=512, unpool='index'),
+    neck=dict(
+        type='TemporalRecurrentNeck',
+        in_channels=512,
+        hidden_channels=256,
+        unpool='index',
+    ),
     head=dict(
         type='REDNetHead',
         in_channels=128,

@@ -55,7 +55,12 @@ model = dict(
         feedback='stem',
         init_cfg=dict(type='Pretrained', checkpoint='torchvision://vgg16_bn'),
     ),
-    neck=dict(type='TemporalRecurrentNeck', in_channels=512, recurrent=False),
+    neck=dict(
+        type='TemporalRecurrentNeck',
+        in_channels=512,
+        hidden_channels=256,
+        recurrent=False,
+    ),
     head=dict(
         type='REDNetHead',
         in_channels=128,

@@ -50,7 +50,12 @@ model = dict(
         bgr_to_rgb=True,
     ),
     backbone=dict(type='REDNetVGG', feedback='stem'),
-    neck=dict(type='TemporalRecurrentNeck', in_channels=512, recurrent=False),
+    neck=dict(
+        type='TemporalRecurrentNeck',
+        in_channels=512,
+        hidden_channels=256,
+        recurrent=False,
+    ),
     head=dict(
         type='REDNetHead',
         in_channels=128,

@@ -8,12 +8,21 @@ where it is large.
 """
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional, Protocol
 
 import numpy as np
 
 # Frames a second at which the settings are given.
 FPS = 25.0
+
+
+class KeypointFilter(Protocol):
+    """What smooths keypoints over time, its state in the caller's hands."""
+
+    def step(
+        self, keypoints: np.ndarray, time: float, state: Any = None
+    ) -> tuple[np.ndarray, Any]:
+        """See :meth:`ShapeFilter.step`."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +48,14 @@ class ShapeFilter:
     Args:
         min_share (float): Share of what remains that is taken on where next
             to nothing remains, in 1/25 s; lower is smoother. Defaults to
-            0.35.
+            0.4.
         threshold (float): What remains is taken on wholly from here, face
             widths (sqrt(w * h) of the keypoints' extent); higher is
-            smoother. Defaults to 0.03.
-        gain (float): Share of rotation and change of scale that is followed
-            at once. Defaults to 1.
+            smoother. Defaults to 0.07.
     """
 
-    min_share: float = 0.35
-    threshold: float = 0.03
-    gain: float = 1.0
+    min_share: float = 0.4
+    threshold: float = 0.07
 
     def step(
         self,
@@ -80,7 +86,7 @@ class ShapeFilter:
                 f'a frame at {time} s after one at {state.time} s; give '
                 'frames in order of time'
             )
-        moved = similar(state.keypoints, keypoints, self.gain)
+        moved = similar(state.keypoints, keypoints)
         rest = keypoints - moved
         width = np.sqrt(np.prod(np.ptp(keypoints, axis=0)))
         far = np.linalg.norm(rest, axis=1, keepdims=True) / max(
@@ -93,21 +99,17 @@ class ShapeFilter:
         return smooth, ShapeFilterState(time, smooth)
 
 
-def similar(
-    points: np.ndarray, target: np.ndarray, gain: float = 1.0
-) -> np.ndarray:
+def similar(points: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Points moved, turned and scaled as near to others as can be.
 
     Args:
         points (np.ndarray): (K, 2).
         target (np.ndarray): (K, 2).
-        gain (float): Share of turn and scale that is done; moved they are
-            wholly. Defaults to 1.
 
     Returns:
         np.ndarray: (K, 2), nearest by least squares.
     """
-    factor = turn_and_scale(points, target) ** gain
+    factor = turn_and_scale(points, target)
     return place(points - points.mean(0), factor) + target.mean(0)
 
 

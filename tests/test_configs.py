@@ -1,17 +1,17 @@
-"""Every config builds, reads what it names, and takes one training step."""
+"""What every config has, and that its network fits together."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-import torch
-from builders import random_samples
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from mmpose.apis.inference import dataset_meta_from_config
-from mmpose.registry import DATASETS, METRICS, MODELS
+from mmpose.registry import DATASETS, METRICS
+
+from rednet_mm.engine.stages import try_model
 
 CONFIGS = sorted((Path(__file__).parents[1] / 'configs').glob('*.py'))
 
@@ -51,24 +51,8 @@ def test_config(path):
     known = dataset_meta_from_config(cfg)
     assert known is not None and known['num_keypoints'] == num_keypoints
     METRICS.build(cfg.val_evaluator)
-    # The step is taken on 64 pixels, which is all that is shrunk: at 256 it
-    # takes ten seconds and tells no more.
-    size, (width, height) = 64, cfg.codec.input_size
+    width, height = cfg.codec.input_size
     assert tuple(cfg.codec.response_size) == (width // 2, height // 2)
     assert cfg.model.head.decoder == cfg.codec
-    cfg.model.head.decoder.update(
-        input_size=(size, size), response_size=(size // 2, size // 2)
-    )
-    model = MODELS.build(cfg.model).train()
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
-    losses = model(
-        torch.randn(1, 2, 3, size, size),
-        random_samples(2, size, num_keypoints=num_keypoints),
-        mode='loss',
-    )
-    total = sum(losses.values())
-    assert torch.isfinite(total) and total > 0
-    before = model.head.final['reg'].weight.clone()
-    total.backward()
-    optimizer.step()
-    assert not torch.equal(before, model.head.final['reg'].weight)
+    # At its own size; test_every_config.py trains each, made tiny.
+    try_model(cfg, 'meta')

@@ -94,6 +94,8 @@ def losses_of(model, *clips):
     model.train().zero_grad()
     batch = model.data_preprocessor(pseudo_collate(clips), True)
     losses = model(**batch, mode='loss')
+    accuracy = losses.pop('acc_pose')
+    assert 0 <= accuracy.item() <= 1
     sum(losses.values()).backward()
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     assert gradients

@@ -208,7 +208,7 @@ def _write_frames(
                 cv2.imwrite(
                     str(path), frame.image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
                 )
-                size = frame.image.shape[1::-1]
+                size = frame.image.shape[1], frame.image.shape[0]
     return size
 
 

@@ -33,7 +33,9 @@ from rednet_mm.evaluation.tables import (
     write_table,
 )
 from rednet_mm.files import whole
+from rednet_mm.one_euro import OneEuroFilter
 from rednet_mm.provenance import describe_run
+from rednet_mm.shape_filter import ShapeFilter
 
 # What may be shown beside the groups of a protocol.
 PARTS = ('video', 'landmark')
@@ -84,14 +86,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--no-smooth',
         action='store_true',
-        help='of videos: without the row of the first system behind a One '
-        'Euro filter, the baseline of claims about jitter',
+        help='of videos: without the rows of the first system behind the '
+        'shape filter and One Euro, the baselines of claims about jitter',
     )
     parser.add_argument(
         '--fps',
         type=float,
         default=25.0,
-        help='frames a second of the videos, for that filter (default: 25)',
+        help='frames a second of the videos, for the filters (default: 25)',
     )
     parser.add_argument('--out', type=Path, help='write tables here')
     parser.add_argument(
@@ -210,7 +212,10 @@ def main() -> None:
         systems = read_systems(args)
         protocol = chosen_protocol(args, systems)
         if systems[0].is_video and not args.no_smooth:
-            systems.append(smoothed(systems[0], args.fps))
+            systems += [
+                smoothed(systems[0], args.fps, each)
+                for each in (ShapeFilter(), OneEuroFilter())
+            ]
         found = compare(systems, protocol, args.samples, args.seed)
         tables = found.tables(
             videos='video' in args.by, landmarks='landmark' in args.by

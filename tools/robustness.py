@@ -1,7 +1,8 @@
 """Measure models on degraded videos, by kind of degradation:
 
-python tools/robustness.py --photos data/300w/annotations/300w_val.json \\
+python tools/robustness.py \\
     --videos data/videos/annotations/offline_test.json \\
+    --photos data/300w/annotations/300w_val.json \\
     [--models NAME=CONFIG,CHECKPOINT ...] [--peers mediapipe dlib] [--out DIR]
 
 Videos of held-out people, annotated offline (tools/annotate_video.py), and
@@ -22,6 +23,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Optional
 
@@ -58,6 +60,12 @@ CLEAN = 'clean'
 
 # Of the benchmark: most frames are degraded, and each video begins clean.
 PLAN = dict(burst=(10, 25), rest=(5, 10), paired=0.0)
+
+# Where the other systems are.
+PEERS = {
+    'mediapipe': ('peers.face_mesh', 'FaceMesh'),
+    'dlib': ('peers.dlib_68', 'Dlib68'),
+}
 
 COLUMNS = {
     'NME': 'error (%)',
@@ -142,16 +150,14 @@ def systems_of(args: argparse.Namespace) -> dict[str, Any]:
     for name in args.peers:
         # As in predict_peer.py.
         sys.path.insert(0, str(Path(__file__).resolve().parent))
+        module, kind = PEERS[name]
         try:
-            if name == 'mediapipe':
-                from peers.face_mesh import FaceMesh as Peer
-            else:
-                from peers.dlib_68 import Dlib68 as Peer
+            peer = getattr(import_module(module), kind)()
         except ImportError as error:
             raise UserError(
                 f'--peers {name}: {error}; install requirements/peers.txt'
             ) from error
-        found[name] = PeerModel(Peer())
+        found[name] = PeerModel(peer)
     return found
 
 
@@ -315,7 +321,7 @@ def table_of(
     heads = ['kind: system', 'frames', 'missing', *COLUMNS.values()]
     table = Table(
         'Degraded videos',
-        protocol.sentence,
+        protocol.sentence(),
         tuple(heads),
         tuple(map(tuple, rows)),
     )
@@ -355,7 +361,7 @@ def parse_args() -> argparse.Namespace:
         '--peers',
         nargs='+',
         default=[],
-        choices=['mediapipe', 'dlib'],
+        choices=list(PEERS),
         help='other systems, where they are installed',
     )
     parser.add_argument('--fps', type=float, default=25.0)

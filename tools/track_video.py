@@ -31,8 +31,8 @@ from rednet_mm.apis import (
     FrameReader,
     FrameSample,
     LandmarkTracker,
-    OneEuroFilter,
     OnnxNetwork,
+    ShapeFilter,
     TorchNetwork,
     TrackedFace,
     TrackLog,
@@ -96,8 +96,10 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--smooth',
-        action='store_true',
-        help='One Euro filter on the landmarks that are drawn and written',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help='smooth the shape of each face, not its motion; found keypoints '
+        'are raw_keypoints in the JSON (default: on)',
     )
     first = parser.add_mutually_exclusive_group()
     first.add_argument(
@@ -209,7 +211,7 @@ def tracker_of(args: argparse.Namespace) -> LandmarkTracker[Any]:
     return LandmarkTracker(
         network_of(args),
         detector,
-        OneEuroFilter() if args.smooth else None,
+        ShapeFilter() if args.smooth else None,
         **args.tracker,
     )
 

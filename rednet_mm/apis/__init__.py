@@ -2,6 +2,7 @@
 
 from rednet_mm.drawing import contact_sheet
 from rednet_mm.one_euro import OneEuroFilter, OneEuroState
+from rednet_mm.shape_filter import ShapeFilter, ShapeFilterState
 
 from .detectors import Calibration, FaceDetector, WholeFrame, build_detector
 from .drawing import (
@@ -39,6 +40,8 @@ __all__ = [
     'OneEuroState',
     'OnnxNetwork',
     'REDNetInferencer',
+    'ShapeFilter',
+    'ShapeFilterState',
     'TorchNetwork',
     'TrackEvent',
     'TrackLog',

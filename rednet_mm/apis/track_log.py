@@ -213,12 +213,20 @@ def _told(event: TrackEvent) -> dict[str, Any]:
 
 
 def _as_record(face: TrackedFace) -> dict[str, Any]:
+    raw = {}
+    if face.raw_keypoints is not None:
+        raw = dict(
+            raw_keypoints=np.round(
+                face.raw_keypoints.astype(float), 3
+            ).tolist()
+        )
     return dict(
         id=face.id,
         bbox=np.round(face.box, 2).tolist(),
         spread=round(face.spread, 3),
         keypoints=np.round(face.keypoints.astype(float), 3).tolist(),
         scores=np.round(face.scores.astype(float), 4).tolist(),
+        **raw,
     )
 
 

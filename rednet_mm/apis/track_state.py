@@ -9,7 +9,6 @@ from typing import Any, Generic, Optional
 import numpy as np
 
 from rednet_mm.errors import UserError
-from rednet_mm.one_euro import OneEuroState
 
 from .crops import BOX_RULES
 from .network import S
@@ -91,6 +90,8 @@ class TrackedFace:
             network keeps them; the corners' centres are those of the crop.
         crop (np.ndarray, optional): The middle and the size of the crop, x y
             w h, between the centres of its corner pixels; shape (4,).
+        raw_keypoints (np.ndarray, optional): Where keypoints are smoothed,
+            those that were found, (K, 2).
     """
 
     id: int
@@ -100,6 +101,7 @@ class TrackedFace:
     spread: float = 0.0
     maps: Optional[np.ndarray] = None
     crop: Optional[np.ndarray] = None
+    raw_keypoints: Optional[np.ndarray] = None
 
 
 @dataclass(frozen=True)
@@ -128,14 +130,13 @@ class FollowedFace(Generic[S]):
         id (int): The same from frame to frame.
         box (np.ndarray): Where it will be looked for, (4,).
         memory (S, optional): What the network remembers of it.
-        smooth (OneEuroState, optional): And the smoothing, where there is
-            one.
+        smooth (Any): And the smoothing, where there is one.
     """
 
     id: int
     box: np.ndarray
     memory: Optional[S] = None
-    smooth: Optional[OneEuroState] = None
+    smooth: Any = None
 
 
 @dataclass(frozen=True)

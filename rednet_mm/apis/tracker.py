@@ -14,7 +14,7 @@ from typing import Any, Generic, Optional
 import numpy as np
 
 from rednet_mm.errors import UserError
-from rednet_mm.one_euro import OneEuroFilter, OneEuroState
+from rednet_mm.shape_filter import KeypointFilter
 
 from .crops import (
     Cropper,
@@ -74,9 +74,9 @@ class LandmarkTracker(Generic[S]):
             Defaults to the whole frame as the box. None: faces come from the
             boxes of the user alone, and one that is lost is looked for where
             it was.
-        smooth (OneEuroFilter, optional): Smooths the landmarks that are
-            given out; boxes come from those that were found. Defaults to
-            None.
+        smooth (KeypointFilter, optional): Smooths the keypoints that are
+            given out, :class:`ShapeFilter` say; those that were found are
+            ``raw_keypoints``, and bboxes come from them. Defaults to None.
         **settings: Of :class:`TrackerSettings`, in place of those that come
             with the network.
 
@@ -88,7 +88,7 @@ class LandmarkTracker(Generic[S]):
         self,
         network: FaceNetwork[S],
         detector: Optional[Detector] = WHOLE_FRAME,
-        smooth: Optional[OneEuroFilter] = None,
+        smooth: Optional[KeypointFilter] = None,
         **settings: Any,
     ) -> None:
         self.network = network
@@ -377,13 +377,16 @@ class _Step(Generic[S]):
 
     def _smoothed(
         self, face: FollowedFace[S], seen: TrackedFace
-    ) -> tuple[TrackedFace, Optional[OneEuroState]]:
+    ) -> tuple[TrackedFace, Any]:
         if self.tracker.smooth is None:
             return seen, None
         keypoints, past = self.tracker.smooth.step(
             seen.keypoints, self.time, face.smooth
         )
-        return replace(seen, keypoints=keypoints), past
+        shown = replace(
+            seen, keypoints=keypoints, raw_keypoints=seen.keypoints
+        )
+        return shown, past
 
     def _is_one(self, one: TrackedFace, other: TrackedFace) -> bool:
         way = np.linalg.norm(one.keypoints - other.keypoints, axis=-1)

@@ -17,6 +17,9 @@ SHAPES = ('hand', 'microphone', 'cup', 'patch')
 SPRITE = 128
 _FEATHER = 2.0
 
+# Colour of an outline, and what is wholly opaque.
+WHITE = (255.0,)
+
 # Skin tones, BGR: Fitzpatrick's six types, by eye.
 _SKIN = np.array(
     [
@@ -132,7 +135,7 @@ def paste(
     """
     middle = (SPRITE - 1) / 2
     matrix = cv2.getRotationMatrix2D((middle, middle), angle, size / SPRITE)
-    matrix[:, 2] += np.asarray(position) - middle
+    matrix[:, 2] = matrix[:, 2] + position - middle
     # Where it can be, turned by any angle.
     reach = size * 0.75 + 2
     low = np.floor(np.maximum(position - reach, 0)).astype(int)
@@ -141,7 +144,7 @@ def paste(
     )
     if (high <= low).any():
         return image
-    matrix[:, 2] -= low
+    matrix[:, 2] = matrix[:, 2] - low
     shown = cv2.warpAffine(
         drawn, matrix, (high - low).tolist(), flags=cv2.INTER_LINEAR
     )
@@ -175,35 +178,35 @@ def _hand(outline: np.ndarray, rng: Any) -> np.ndarray:
     """A palm and five fingers; its colour (SPRITE, SPRITE, 3)."""
     colour = _skin(rng) * (1 + _noise(rng, 0.06))
     palm = (64, 88)
-    cv2.line(outline, palm, (64, 127), 255, 38, cv2.LINE_AA)
-    cv2.ellipse(outline, palm, (27, 30), 0, 0, 360, 255, -1, cv2.LINE_AA)
+    cv2.line(outline, palm, (64, 127), WHITE, 38, cv2.LINE_AA)
+    cv2.ellipse(outline, palm, (27, 30), 0, 0, 360, WHITE, -1, cv2.LINE_AA)
     spread = rng.uniform(0.3, 1.0)
     for finger in range(4):
         turn = spread * (finger - 1.5) * 0.35
         root = np.array([44 + 13 * finger, 72.0])
         length = rng.uniform(30, 58)
         tip = root + length * np.array([np.sin(turn), -np.cos(turn)])
-        ends = [
-            tuple(np.round(end).astype(int).tolist()) for end in (root, tip)
-        ]
-        cv2.line(outline, *ends, 255, 12, cv2.LINE_AA)
+        root_pixel, tip_pixel = (
+            np.round(end).astype(int).tolist() for end in (root, tip)
+        )
+        cv2.line(outline, root_pixel, tip_pixel, WHITE, 12, cv2.LINE_AA)
         # The gap beside a finger lies in shadow.
         shade = np.zeros_like(outline)
-        cv2.line(shade, *ends, 255, 12, cv2.LINE_AA)
+        cv2.line(shade, root_pixel, tip_pixel, WHITE, 12, cv2.LINE_AA)
         edge = cv2.morphologyEx(
             shade, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)
         )
         colour = colour * (1 - 0.3 * (edge / 255.0)[..., None])
     thumb = (64 + int(rng.choice([-1, 1])) * 46, 66)
-    cv2.line(outline, palm, thumb, 255, 13, cv2.LINE_AA)
+    cv2.line(outline, palm, thumb, WHITE, 13, cv2.LINE_AA)
     return colour
 
 
 def _microphone(outline: np.ndarray, rng: Any) -> np.ndarray:
     """A ball with a mesh on a rod; its colour (SPRITE, SPRITE, 3)."""
     head, rod = int(rng.integers(18, 34)), int(rng.integers(8, 20))
-    cv2.circle(outline, (64, 36), head, 255, -1, cv2.LINE_AA)
-    cv2.line(outline, (64, 36), (64, 127), 255, rod, cv2.LINE_AA)
+    cv2.circle(outline, (64, 36), head, WHITE, -1, cv2.LINE_AA)
+    cv2.line(outline, (64, 36), (64, 127), WHITE, rod, cv2.LINE_AA)
     ys, xs = np.mgrid[:SPRITE, :SPRITE]
     step = int(rng.integers(3, 7))
     mesh = ((xs % step == 0) | (ys % step == 0)) & (ys < 36 + head)
@@ -215,9 +218,9 @@ def _cup(outline: np.ndarray, rng: Any) -> None:
     top, foot = rng.uniform(30, 48), rng.uniform(20, 36)
     corners = [(-top, -50), (top, -50), (foot, 50), (-foot, 50)]
     points = np.round(np.array(corners) + 64).astype(np.int32)
-    cv2.fillConvexPoly(outline, points, 255, cv2.LINE_AA)
+    cv2.fillConvexPoly(outline, points, WHITE, cv2.LINE_AA)
     if rng.uniform() < 0.5:
-        cv2.circle(outline, (64 + int(top), 58), 18, 255, 7, cv2.LINE_AA)
+        cv2.circle(outline, (64 + int(top), 58), 18, WHITE, 7, cv2.LINE_AA)
 
 
 def _blob(outline: np.ndarray, rng: Any) -> None:
@@ -231,5 +234,5 @@ def _blob(outline: np.ndarray, rng: Any) -> None:
         [np.cos(angles), np.sin(angles)], 1
     )
     cv2.fillPoly(
-        outline, [np.round(points).astype(np.int32)], 255, cv2.LINE_AA
+        outline, [np.round(points).astype(np.int32)], WHITE, cv2.LINE_AA
     )

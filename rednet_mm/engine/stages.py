@@ -181,10 +181,10 @@ def check_model(stage: Stage) -> None:
     """
     init_default_scope(stage.cfg.get('default_scope', 'mmpose'))
     try:
-        _run_model(stage.cfg, 'meta')
+        try_model(stage.cfg, 'meta')
     except Exception:
         try:
-            _run_model(stage.cfg, 'cpu')
+            try_model(stage.cfg, 'cpu')
         except Exception as error:
             reason = ' '.join(str(error.args[0] if error.args else '').split())
             raise UserError(
@@ -195,8 +195,13 @@ def check_model(stage: Stage) -> None:
 
 
 @torch.no_grad()
-def _run_model(cfg: Config, device: str) -> None:
-    """A clip of two frames through the network, without trained weights."""
+def try_model(cfg: Config, device: str) -> None:
+    """A clip of two frames through the network, without trained weights.
+
+    Args:
+        cfg (Config): With a ``RecurrentPoseEstimator``.
+        device (str): ``'meta'``: shapes alone.
+    """
     settings = copy.deepcopy(cfg.model)
     settings.backbone.pop('init_cfg', None)
     with torch.device(device):

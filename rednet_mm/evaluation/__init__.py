@@ -4,7 +4,7 @@
   read them from files (``safe_pickle`` runs nothing that is in one);
 * ``protocol``: how they are measured, named and printed;
 * ``functional``, ``stability``: errors of frames and of motion;
-  ``smoothing``: the One Euro filter, their baseline;
+  ``smoothing``: shape filter and One Euro, their baselines;
 * ``sums``, ``summary``: all figures in one pass;
 * ``comparison``, ``tables``: several systems side by side, with intervals;
   ``seeds``: several trainings of each;

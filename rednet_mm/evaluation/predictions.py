@@ -18,7 +18,12 @@ import numpy as np
 from rednet_mm.errors import UserError
 from rednet_mm.untrusted import leaves_folder, short
 
-from .records import LandmarkRecords, predicted_points, records_from_rows
+from .records import (
+    LandmarkRecords,
+    among_68,
+    predicted_points,
+    records_from_rows,
+)
 from .safe_pickle import UNREADABLE
 
 
@@ -113,15 +118,17 @@ def _annotated_row(
     box = np.array(annotation['bbox'], float)
     if box.shape != (4,) or not len(marks) or not np.isfinite(marks).all():
         raise ValueError(f'{name} has no box or marks')
+    # Systems predict 68, or 7 of them, and so do those that they stand beside.
+    truth, visible = among_68(marks[:, :2], marks[:, 2] > 0, 68)
     face = annotation.get('track_id', annotation.get('subject_id', 0))
     video = image.get('video_id')
     return dict(
         image_id=image['id'],
         file_name=name,
-        points=tuple(range(len(marks))),
-        prediction=np.full((len(marks), 2), np.nan),
-        truth=marks[:, :2],
-        visible=marks[:, 2] > 0,
+        points=tuple(range(len(truth))),
+        prediction=np.full((len(truth), 2), np.nan),
+        truth=truth,
+        visible=visible,
         box=box,
         scores=None,
         path=str(root / name),

@@ -327,6 +327,21 @@ def test_some_of_the_points_by_hand():
     assert figures['face/NME'] == pytest.approx(2)
 
 
+def test_seven_annotated_points_beside_68_predicted():
+    (sample,) = shifted([0])
+    sample.pred_instances.keypoints[0, 48] += (7, 0)
+    # Has no truth, and counts for nothing.
+    sample.pred_instances.keypoints[0, 0] += (99, 0)
+    truth = sample.gt_instances.keypoints[:, list(SEVEN_OF_68)]
+    sample.gt_instances = InstanceData(
+        keypoints=truth, keypoints_visible=np.ones((1, 7))
+    )
+    figures = evaluate([sample])
+    # One of seven is 7 of 50 pixels off.
+    assert figures['face/NME'] == pytest.approx(2)
+    assert not {'face/NME_51', 'face/NME_68'} & set(figures)
+
+
 def test_weights_behind_the_visibility_are_left_alone():
     # KeypointConverter of MMPose makes (1, 68, 2) of it.
     samples = shifted([0])

@@ -105,6 +105,19 @@ def test_seven_points_and_ids(tmp_path, annotated):
     assert evaluate(records, Protocol(points='7')).figures['NME'] == 0
 
 
+def test_predictions_on_a_file_of_seven_points(tmp_path, annotated):
+    _, marks = annotated
+    seven = tmp_path / 'seven' / 'annotations' / 'all.json'
+    write_stills(seven, points=7)
+    path = tmp_path / 'x.json'
+    as_frames(path, marks + [3, 4])
+    records = read_predictions(str(path), str(seven))
+    found = evaluate(records, Protocol(points='7'))
+    np.testing.assert_allclose(
+        found.errors[:3], expected_errors(marks, 5)[:3], rtol=1e-6
+    )
+
+
 def test_several_faces_of_an_image_by_their_boxes(tmp_path, annotated):
     path, marks = annotated
     data = json.loads(path.read_text())
@@ -197,6 +210,7 @@ def test_systems_side_by_side(tmp_path, monkeypatch, capsys):
         'a',
         'other',
         'a + shape filter',
+        'a + One Euro',
     ]
     assert len(list((tmp_path / 'out').iterdir())) == len(FORMATS)
     run(monkeypatch, tmp_path / 'a.npz', '--no-smooth', '--samples', '50')

@@ -47,7 +47,8 @@ class CombinedClipDataset(ConcatDataset):
             )
             for part in datasets
         ]
-        super().__init__(parts)
+        # The categories name the keypoints of the files, before conversion.
+        super().__init__(parts, ignore_keys=['CLASSES'])
         named = [
             part.ann_file
             for part in self.datasets
