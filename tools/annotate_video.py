@@ -22,6 +22,10 @@ from typing import Any, Optional
 import cv2
 from tqdm import tqdm
 
+if __name__ == '__main__':
+    # Python's path has the script's folder, not the one above it.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from data_converters.errors import DataError
 from data_converters.frames import frame_name
 from data_converters.listfile import check_disjoint, read_table
