@@ -95,7 +95,10 @@ def scaled(cfg: Config, scale: Mapping[str, Any]) -> Config:
     if 'base_channels' in scale:
         _set_width(cfg, scale['base_channels'])
     if not scale.get('pretrained', True):
-        cfg.model.backbone.pop('init_cfg', None)
+        backbone = cfg.model.backbone
+        backbone.pop('init_cfg', None)
+        # Of an encoder from elsewhere.
+        backbone.get('encoder', {}).pop('init_cfg', None)
     if 'input_size' in scale:
         _set_size(cfg, scale['input_size'], scale.get('sigma'))
     if 'optim_wrapper' in scale:

@@ -22,9 +22,7 @@ def one_step(kind='reg', **settings):
         dict(
             type='TopdownPoseEstimator',
             data_preprocessor=dict(type='PoseDataPreprocessor'),
-            backbone=dict(
-                type='REDNetResNet', depth=18, num_steps=1, feedback=None
-            ),
+            backbone=copy.deepcopy(ours['backbone']),
             head=copy.deepcopy(ours['head']),
             **settings,
         )

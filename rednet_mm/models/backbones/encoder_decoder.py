@@ -2,7 +2,7 @@
 
 import copy
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional
 
 import torch
@@ -26,11 +26,24 @@ SCRATCH = dict(type='Kaiming', layer=['Conv2d', 'ConvTranspose2d'])
 class RecurrentEncoderDecoder(BaseBackbone):
     """An encoder-decoder that takes recurrent steps (section 3.2).
 
-    A subclass builds its layers, with ``feedback='stem'`` among them a
-    ``feedback_unit`` from a response map to the form of the first stage's
-    output, calls :meth:`_finish` at the end of its ``__init__`` and defines
-    :meth:`_first_stage`, :meth:`_later_stages` and :meth:`_decode`, which
-    call their layers through :meth:`_run`.
+    It is composed of modules that are built beforehand. A subclass names them
+    and defines :meth:`_first_stage`, :meth:`_later_stages` and
+    :meth:`_decode`, which call them through :meth:`_run`.
+
+    Args:
+        parts (Mapping[str, nn.Module | None]): Encoder, feedback unit and
+            decoder, by the names that they have in a checkpoint.
+            ``feedback_unit`` takes a response map to the form of the first
+            stage's output; it is there with ``feedback='stem'`` alone.
+        first_stage (Iterable[nn.Module]): Those that :meth:`prepare` runs.
+        feedback (str, optional): ``'stem'``, ``'input'`` or None.
+        feedback_channels (int): C_d.
+        starts_empty (bool): Whether z_0 is always an empty map.
+        with_cp (bool): Whether activations are computed again.
+        init_cfg (dict | list, optional): See :meth:`init_weights`.
+
+    Raises:
+        UserError: for another feedback.
     """
 
     # Names of the convolution that reads the input and of the norm behind it.
@@ -50,22 +63,24 @@ class RecurrentEncoderDecoder(BaseBackbone):
     empty_response: Optional[Tensor]
     init_cfg: Any
 
-    @staticmethod
-    def _check_feedback(feedback: Optional[str]) -> None:
+    def __init__(
+        self,
+        parts: Mapping[str, Optional[nn.Module]],
+        first_stage: Iterable[nn.Module],
+        feedback: Optional[str],
+        feedback_channels: int,
+        starts_empty: bool,
+        with_cp: bool,
+        init_cfg: Any = None,
+    ) -> None:
         if feedback not in ('input', 'stem', None):
             raise UserError(
                 f"feedback is 'input', 'stem' or None, not {feedback!r}"
             )
-
-    def _finish(
-        self,
-        feedback: Optional[str],
-        feedback_channels: int,
-        with_cp: bool,
-        starts_empty: bool,
-        first_stage: Iterable[nn.Module],
-    ) -> None:
-        """The end of building, when all layers are there."""
+        super().__init__(init_cfg)
+        for name, part in parts.items():
+            if part is not None:
+                self.add_module(name, part)
         self.feedback = feedback
         self.feedback_channels = feedback_channels
         self.with_cp = with_cp
@@ -105,7 +120,7 @@ class RecurrentEncoderDecoder(BaseBackbone):
         ]
         starts = [wish for wish in wishes if wish not in files]
         self.init_cfg = starts or [SCRATCH]
-        super().init_weights()
+        self._from_scratch()
         self.init_cfg = given
         for file in files if first_time else ():
             report = load_pretrained(
@@ -114,6 +129,9 @@ class RecurrentEncoderDecoder(BaseBackbone):
             print_log(str(report), logger='current')
             if hasattr(self, '_params_init_info'):
                 update_init_info(self, f'Loaded from {report.source}')
+
+    def _from_scratch(self) -> None:
+        super().init_weights()
 
     @abstractmethod
     def _first_stage(self, x: Tensor) -> Tensor:

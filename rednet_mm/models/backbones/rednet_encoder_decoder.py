@@ -122,43 +122,47 @@ class REDNetEncoderDecoder(RecurrentEncoderDecoder):
         with_cp: bool = False,
         init_cfg: Any = None,
     ) -> None:
-        self._check_feedback(feedback)
-        super().__init__(init_cfg)
         norm: dict[str, Any] = dict(
             num_steps=num_steps if norm_per_step else 1, sync=sync_norm
         )
         norm_cfg = dict(type=StepBatchNorm2d, **norm)
         if feedback == 'input':
             encoder = dict(encoder, in_channels=3 + feedback_channels)
-        self.encoder = MODELS.build(encoder)
-        convert_norms(self.encoder, **norm)
-        self.torchvision_name = self.encoder.name
+        network = MODELS.build(encoder)
+        convert_norms(network, **norm)
+        unit = None
+        if feedback == 'stem':
+            unit = ResLayer(
+                BasicBlock,
+                1,
+                feedback_channels,
+                network.channels[0],
+                stride=self.response_stride,
+                norm_cfg=norm_cfg,
+            )
+        decoder = SkipDecoder(
+            network.channels,
+            decoder_channels,
+            out_channels,
+            skip_units,
+            norm_cfg,
+        )
+        super().__init__(
+            dict(encoder=network, feedback_unit=unit, decoder=decoder),
+            network.modules_of(0),
+            feedback,
+            feedback_channels,
+            starts_empty,
+            with_cp,
+            init_cfg,
+        )
+        self.torchvision_name = network.name
         self.stem_conv, self.stem_norm = (
             next(n for n, m in self.named_modules() if isinstance(m, kind))
             for kind in (nn.Conv2d, StepBatchNorm2d)
         )
-        channels = self.encoder.channels
-        self.code_channels = channels[-1]
+        self.code_channels = network.channels[-1]
         self.out_channels = out_channels
-        if feedback == 'stem':
-            self.feedback_unit = ResLayer(
-                BasicBlock,
-                1,
-                feedback_channels,
-                channels[0],
-                stride=self.response_stride,
-                norm_cfg=norm_cfg,
-            )
-        self.decoder = SkipDecoder(
-            channels, decoder_channels, out_channels, skip_units, norm_cfg
-        )
-        self._finish(
-            feedback,
-            feedback_channels,
-            with_cp,
-            starts_empty,
-            self.encoder.modules_of(0),
-        )
 
     def _first_stage(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, c1, H/4, W/4)."""

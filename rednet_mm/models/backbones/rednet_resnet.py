@@ -3,8 +3,13 @@
 from typing import Any, Optional
 
 from mmcv.cnn import ConvModule
-from mmengine.model import BaseModule
-from mmpose.models.backbones.resnet import ResLayer, ResNet
+from mmengine.model import BaseModule, constant_init
+from mmpose.models.backbones.resnet import (
+    BasicBlock,
+    Bottleneck,
+    ResLayer,
+    ResNet,
+)
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
@@ -54,7 +59,7 @@ class UpStage(BaseModule):
 
 
 @MODELS.register_module()
-class REDNetResNet(RecurrentEncoderDecoder, ResNet):
+class REDNetResNet(RecurrentEncoderDecoder):
     """The asymmetrical encoder-decoder: a deep ResNet, a shallow decoder.
 
     The encoder C0..C4 is torchvision's ResNet of the given depth (the names
@@ -93,6 +98,8 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
             group of three residual units to the next is kept for the
             backward pass, and the rest computed again there: less memory,
             more time. Defaults to False.
+        zero_init_residual (bool): Whether the last norm of each residual unit
+            starts at zero. Defaults to False.
         init_cfg (dict | list, optional): As in MMEngine.
             ``dict(type='Pretrained', checkpoint=...)`` starts the encoder
             from ImageNet weights: ``'torchvision://resnet152'`` or a local
@@ -109,6 +116,7 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
     stem_norm = 'bn1'
     encoder_names = ('conv1', 'bn1', 'layer1', 'layer2', 'layer3', 'layer4')
     response_stride = 2
+    out_channels = 128
 
     def __init__(
         self,
@@ -124,57 +132,67 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
         zero_init_residual: bool = False,
         init_cfg: Any = None,
     ) -> None:
-        self._check_feedback(feedback)
         norm_cfg = dict(
             type=StepBatchNorm2d,
             num_steps=num_steps if norm_per_step else 1,
             sync=sync_norm,
         )
-        super().__init__(
+        encoder = ResNet(
             depth,
             stem_channels=base_channels,
             base_channels=base_channels,
             in_channels=3 + (feedback_channels if feedback == 'input' else 0),
             norm_cfg=norm_cfg,
-            zero_init_residual=zero_init_residual,
-            init_cfg=init_cfg,
         )
-        self.torchvision_name = f'resnet{depth}'
-        c1, c2, c3, c4 = (self.feat_dim // 2**i for i in (3, 2, 1, 0))
-        self.code_channels = c4
-        self.out_channels = 128
+        c1, c2, c3, c4 = (encoder.feat_dim // 2**i for i in (3, 2, 1, 0))
 
-        if feedback == 'stem':
-            # From the response map's resolution to that of C1, in one unit.
-            self.feedback_unit = self._units(
-                1, feedback_channels, c1, self.response_stride
+        def units(
+            number: int, given: int, wanted: int, stride: int = 1
+        ) -> nn.Module:
+            return ResLayer(
+                encoder.block,
+                number,
+                given,
+                wanted,
+                stride=stride,
+                norm_cfg=norm_cfg,
             )
-        self.skip3 = self._units(3, c3, c3)
-        self.skip2 = self._units(3, c2, c2)
-        self.skip1 = self._units(3, c1, c1)
-        self.up4 = UpStage(c4, c3 // 2, c3, norm_cfg)
-        self.up3 = UpStage(c3, c2 // 2, c2, norm_cfg)
-        self.up2 = UpStage(c2, c1 // 2, c1, norm_cfg)
-        self.up1 = UpStage(c1, 64, self.out_channels, norm_cfg)
-        self._finish(
+
+        super().__init__(
+            dict(
+                encoder.named_children(),
+                # From the response map's resolution to that of C1.
+                feedback_unit=units(
+                    1, feedback_channels, c1, self.response_stride
+                )
+                if feedback == 'stem'
+                else None,
+                skip3=units(3, c3, c3),
+                skip2=units(3, c2, c2),
+                skip1=units(3, c1, c1),
+                up4=UpStage(c4, c3 // 2, c3, norm_cfg),
+                up3=UpStage(c3, c2 // 2, c2, norm_cfg),
+                up2=UpStage(c2, c1 // 2, c1, norm_cfg),
+                up1=UpStage(c1, 64, self.out_channels, norm_cfg),
+            ),
+            (encoder.bn1, encoder.layer1),
             feedback,
             feedback_channels,
-            with_cp,
             starts_empty,
-            (self.norm1, self.layer1),
+            with_cp,
+            init_cfg,
         )
+        self.torchvision_name = f'resnet{depth}'
+        self.code_channels = c4
+        self.zero_init_residual = zero_init_residual
 
-    def _units(
-        self, number: int, in_channels: int, out_channels: int, stride: int = 1
-    ) -> nn.Module:
-        return ResLayer(
-            self.block,
-            number,
-            in_channels,
-            out_channels,
-            stride=stride,
-            norm_cfg=self.norm_cfg,
-        )
+    def _from_scratch(self) -> None:
+        super()._from_scratch()
+        if self.zero_init_residual:
+            for module in self.modules():
+                if isinstance(module, (BasicBlock, Bottleneck)):
+                    last = 2 if isinstance(module, BasicBlock) else 3
+                    constant_init(getattr(module, f'norm{last}'), 0)
 
     def _first_stage(self, x: Tensor) -> Tensor:
         """C0 and C1: (N, C, H, W) -> (N, c1, H/4, W/4)."""
@@ -182,7 +200,7 @@ class REDNetResNet(RecurrentEncoderDecoder, ResNet):
 
     def _stem(self, x: Tensor) -> Tensor:
         """C0 and its pooling: (N, C, H, W) -> (N, 64, H/4, W/4)."""
-        return self.maxpool(self.relu(self.norm1(self.conv1(x))))
+        return self.maxpool(self.relu(self.bn1(self.conv1(x))))
 
     def _later_stages(self, x: Tensor) -> tuple[Tensor, Skips]:
         """C2, C3, C4; the feature maps C1, C2, C3 cross over."""

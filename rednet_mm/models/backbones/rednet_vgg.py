@@ -139,8 +139,6 @@ class REDNetVGG(RecurrentEncoderDecoder):
         with_cp: bool = False,
         init_cfg: Any = None,
     ) -> None:
-        self._check_feedback(feedback)
-        super().__init__(init_cfg)
         norm: dict[str, Any] = dict(
             num_steps=num_steps if norm_per_step else 1, sync=sync_norm
         )
@@ -152,9 +150,6 @@ class REDNetVGG(RecurrentEncoderDecoder):
             ]
             for half in (ENCODER, DECODER)
         )
-        self.code_channels = encoder[-1][-1]
-        self.out_channels = decoder[-1][-1]
-
         channels = 3 + (feedback_channels if feedback == 'input' else 0)
         layers: list[nn.Module] = []
         for widths in encoder:
@@ -170,28 +165,31 @@ class REDNetVGG(RecurrentEncoderDecoder):
                 ]
                 channels = width
             layers.append(nn.MaxPool2d(2, return_indices=remembered))
-        self.features = nn.Sequential(*layers)
+        features = nn.Sequential(*layers)
+        unit = None
         if feedback == 'stem':
-            self.feedback_unit = ResLayer(
+            unit = ResLayer(
                 BasicBlock,
                 1,
                 feedback_channels,
                 encoder[0][-1],
                 norm_cfg=norm_cfg,
             )
-        stages = []
-        for widths in decoder:
-            stages.append(UnpoolStage(channels, widths, norm_cfg))
+        stages = {}
+        for number, widths in zip((4, 3, 2, 1), decoder):
+            stages[f'up{number}'] = UnpoolStage(channels, widths, norm_cfg)
             channels = widths[-1]
-        self.up4, self.up3, self.up2, self.up1 = stages
-
-        self._finish(
+        super().__init__(
+            dict(features=features, feedback_unit=unit, **stages),
+            features[: BORDERS[1]],
             feedback,
             feedback_channels,
-            with_cp,
             starts_empty,
-            (self._stage(0),),
+            with_cp,
+            init_cfg,
         )
+        self.code_channels = encoder[-1][-1]
+        self.out_channels = channels
 
     def _stage(self, number: int) -> nn.Sequential:
         """One of A0..A4 with its pooling."""
