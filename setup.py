@@ -75,28 +75,28 @@ setup(
     packages=find_packages(include=['rednet_mm*']),
     package_data={'rednet_mm': ['weights/*']},
     cmdclass=dict(build_py=BuildWithConfigs),
-    # Bounds only where they matter and no exact pins: an MMPose environment
-    # that works is left as it is. The set that was tested is pinned in
-    # requirements/. mmpose 1.x is needed too and not named: it asks for
-    # chumpy, which it never imports and which does not build, and pip would
-    # ask for chumpy again wherever mmpose came without it.
+    # Lower bounds were tried, all together (requirements/README.md); upper
+    # ones are of what is known not to work. No exact pins: an MMPose
+    # environment that works is left as it is. mmpose is needed too and not
+    # named: it asks for chumpy, which it never imports and which does not
+    # build, and pip would ask for chumpy again wherever mmpose came without
+    # it. Its bounds are in rednet_mm/version.py and checked at import.
     install_requires=[
-        'torch>=2.0',
+        'torch>=2.6',
         'torchvision',
         'numpy<2',
         'opencv-python<5',
-        'av>=14',
-        'mmengine>=0.10',
+        'av>=18',
+        'mmengine>=0.10.0,<1',
         'mmcv>=2.0.1,<2.2',
-        'mmdet>=3.0,<3.4',
+        'mmdet>=3.0.0,<3.4',
         'safetensors>=0.4',
-        'xtcocotools>=1.12',
+        'xtcocotools',
+        'matplotlib',
+        'scipy',
         'tqdm',
     ],
     # tools/export_onnx.py needs both, and the shipped model runs about twice
     # as fast with them; to run what was exported, onnxruntime.
-    extras_require=dict(
-        onnx=['onnx>=1.12', 'onnxruntime>=1.12'],
-        timm=['timm>=1.0'],
-    ),
+    extras_require=dict(onnx=['onnx>=1.15', 'onnxruntime>=1.15']),
 )

@@ -181,6 +181,9 @@ def test_one_package_is_installed(installed):
     ).read_bytes()
     metadata = (info / 'METADATA').read_text()
     assert '\nLicense: Apache-2.0\n' in metadata
+    reasons = (ROOT / 'requirements' / 'README.md').read_text()
+    for name in re.findall(r'^Requires-Dist: ([\w-]+)', metadata, re.M):
+        assert f'`{name}' in reasons
     assert {path.name for path in installed.mim.iterdir()} == {
         'configs',
         'data_converters',

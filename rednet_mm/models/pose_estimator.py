@@ -135,7 +135,9 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
                 "init_from is 'zeros', 'mean' or 'previous', not "
                 f'{self.init_from!r}'
             )
-        points = torch.zeros(0, 2)
+        # None and not empty: MMEngine averages buffers over processes, and
+        # torch 2.6 gives an empty one back in another shape.
+        points = None
         if self.init_from == 'mean':
             expected = len(self.head.det_indices)
             if mean_shape is None or len(mean_shape) != expected:

@@ -246,6 +246,13 @@ def test_mean_shape_is_where_the_first_step_starts():
     assert ys.float().mean().item() == pytest.approx(0.5 * 31, abs=0.5)
 
 
+def test_no_buffer_is_empty():
+    """Processes could not average it: torch 2.6 loses its shape."""
+    for init_from in ('zeros', 'previous'):
+        model = build_model(tiny_model_cfg(init_from=init_from))
+        assert all(buffer.numel() for buffer in model.buffers())
+
+
 @torch.no_grad()
 def test_previous_frame_is_where_the_next_begins():
     model = warmed(
