@@ -19,13 +19,14 @@ class RecurrentState:
             (K, B, C).
         cell (Tensor, optional): LSTM cell c of each recurrent step, shape
             (K, B, C).
-        response (Tensor, optional): Detection map of the last frame, shape
-            (B, C_d, h, w); only kept by a network that starts from it.
+        keypoints (Tensor, optional): Those of the last frame, shape
+            (B, C, 2), float32, pixels of the video's frame; only kept by a
+            network that starts from them.
     """
 
     hidden: Optional[Tensor] = None
     cell: Optional[Tensor] = None
-    response: Optional[Tensor] = None
+    keypoints: Optional[Tensor] = None
 
     def memory(self, step: int) -> Optional[tuple[Tensor, Tensor]]:
         """(h, c) of recurrent step ``step``, each (B, C); None for zeros."""
@@ -39,34 +40,46 @@ class RecurrentState:
         return RecurrentState(
             hidden=None if self.hidden is None else self.hidden[:, places],
             cell=None if self.cell is None else self.cell[:, places],
-            response=None if self.response is None else self.response[places],
+            keypoints=None
+            if self.keypoints is None
+            else self.keypoints[places],
         )
 
     @staticmethod
     def stack(
         memories: Sequence[Optional[tuple[Tensor, Tensor]]],
-        response: Optional[Tensor] = None,
+        keypoints: Optional[Tensor] = None,
     ) -> 'RecurrentState':
         """Join the (h, c) of K recurrent steps; None for all gives zeros."""
         kept = [memory for memory in memories if memory is not None]
         if not kept:
-            return RecurrentState(response=response)
+            return RecurrentState(keypoints=keypoints)
         return RecurrentState(
             hidden=torch.stack([h for h, _ in kept]),
             cell=torch.stack([c for _, c in kept]),
-            response=response,
+            keypoints=keypoints,
         )
 
     @staticmethod
     def join(states: Sequence['RecurrentState']) -> 'RecurrentState':
         """Put the videos of several states side by side in one batch.
 
-        What is None in one and known in another counts as one video's zeros.
+        An LSTM state that is None in one and known in another counts as one
+        video's zeros. Keypoints have no such value.
+
+        Raises:
+            ValueError: if some videos have keypoints of a last frame and
+                others have not.
         """
+        if len({state.keypoints is None for state in states}) > 1:
+            raise ValueError(
+                'videos that begin and videos that go on take different '
+                'steps, so they cannot be in one batch'
+            )
         return RecurrentState(
             hidden=_join([state.hidden for state in states], 1),
             cell=_join([state.cell for state in states], 1),
-            response=_join([state.response for state in states], 0),
+            keypoints=_join([state.keypoints for state in states], 0),
         )
 
 

@@ -60,6 +60,15 @@ def test_none_joins_as_zeros():
     assert torch.equal(joined.cell, same.cell)
 
 
+def test_keypoints_go_with_their_videos():
+    places = torch.arange(12.0).view(3, 2, 2)
+    state = RecurrentState(keypoints=places)
+    parts = [state.select([video]) for video in (2, 0)]
+    assert torch.equal(RecurrentState.join(parts).keypoints, places[[2, 0]])
+    with pytest.raises(ValueError, match='one batch'):
+        RecurrentState.join([RecurrentState(), parts[0]])
+
+
 def test_none_stays_none():
     empty = RecurrentState()
     assert empty.memory(0) is None

@@ -190,9 +190,9 @@ def test_state_is_that_of_the_videos():
     state = None
     for t in range(3):
         _, together, state = predicted(model, frames[:, t : t + 1], state)
-        # K = 2, B = 2; 64 units and 7 maps, each twice.
+        # K = 2, B = 2; 64 units and 68 keypoints, each twice.
         assert state.hidden.shape == state.cell.shape == (2, 2, 128)
-        assert state.response.shape == (2, 14, 32, 32)
+        assert state.keypoints.shape == (2, 136, 2)
     _, _, past = predicted(model, frames[:, :2])
     # Videos can be taken out and put together, as without the flip test.
     swapped = RecurrentState.join([past.select([1]), past.select([0])])

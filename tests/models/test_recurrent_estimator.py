@@ -1,10 +1,13 @@
 """The estimator: both recurrences, explicit state, gradients everywhere."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from builders import build_model, random_samples, tiny_model_cfg
+from mmpose.structures.bbox import get_udp_warp_matrix
 
+from rednet_mm.landmarks import SEVEN_OF_68
 from rednet_mm.structures import RecurrentState
 
 MEAN = [[0.2 + 0.1 * i, 0.5] for i in range(7)]
@@ -25,6 +28,21 @@ VARIANTS = [
 def clips(batch=2, length=3, size=64, seed=0):
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(batch, length, 3, size, size, generator=generator)
+
+
+def moving_crops(batch, length, size=64):
+    """Frame to crop (B, T, 2, 3): crops that move, grow and turn."""
+    warps = [
+        get_udp_warp_matrix(
+            np.array([30.0 + 3 * t + b, 40.0 - 2 * t]),
+            np.array([70.0 + 4 * t, 70.0 + 4 * t]),
+            8.0 * t - 5 * b,
+            (size, size),
+        )
+        for b in range(batch)
+        for t in range(length)
+    ]
+    return torch.from_numpy(np.stack(warps)).unflatten(0, (batch, length))
 
 
 def warmed(model):
@@ -49,14 +67,21 @@ def loop(model, frames):
 @torch.no_grad()
 def test_clip_equals_frame_by_frame(variant):
     model = warmed(build_model(tiny_model_cfg(**variant)))
-    frames = clips(seed=7)
-    outputs, _, after = model.unroll(frames)
+    frames, warps = clips(seed=7), moving_crops(2, 3)
+    outputs, _, after = model.unroll(frames, warps=warps)
     state = None
     for t in range(frames.shape[1]):
-        step_outputs, _, state = model.unroll(frames[:, t : t + 1], state)
-        for whole, single in zip(outputs, step_outputs):
-            whole = whole.unflatten(0, frames.shape[:2])[:, t]
-            torch.testing.assert_close(whole, single, rtol=0, atol=1e-5)
+        now = slice(t, t + 1)
+        step_outputs, _, state = model.unroll(
+            frames[:, now], state, warps[:, now]
+        )
+        for k in range(-len(step_outputs), 0):
+            clip = outputs[k].unflatten(0, (2, -1))[:, t]
+            torch.testing.assert_close(
+                clip, step_outputs[k], rtol=0, atol=1e-5
+            )
+    if variant.get('init_from') == 'previous':
+        torch.testing.assert_close(after.keypoints, state.keypoints)
     if after.hidden is None:
         assert state.hidden is None
     else:
@@ -238,7 +263,7 @@ def test_bfloat16_stays_close():
 @torch.no_grad()
 def test_mean_shape_is_where_the_first_step_starts():
     model = build_model(tiny_model_cfg(init_from='mean', mean_shape=MEAN))
-    start = model._start_response(2, RecurrentState())
+    start = model._start_response(2)
     assert start.shape == (2, 7, 32, 32)
     # The first disc is centred at 0.2 and 0.5 of 31 map pixels.
     ys, xs = torch.nonzero(start[1, 0], as_tuple=True)
@@ -253,19 +278,132 @@ def test_no_buffer_is_empty():
         assert all(buffer.numel() for buffer in model.buffers())
 
 
-@torch.no_grad()
-def test_previous_frame_is_where_the_next_begins():
-    model = warmed(
-        build_model(tiny_model_cfg(init_from='previous', recurrent=False))
+def previous(**settings):
+    return build_model(
+        tiny_model_cfg(init_from='previous', recurrent=False, **settings)
     )
-    frames = clips(1, 2)
-    outputs, _, state = model.unroll(frames[:, :1])
-    # With no LSTM the detection map is all that is remembered.
+
+
+@torch.no_grad()
+def test_next_frame_starts_from_the_last_keypoints_in_its_crop():
+    model = warmed(previous())
+    fed = []
+    encode = model.backbone.encode
+
+    def spy(prepared, response):
+        fed.append(response)
+        return encode(prepared, response)
+
+    model.backbone.encode = spy
+    frames, warps = clips(2, 2), moving_crops(2, 2)
+    result, state = model.step(frames[:, 0], None, warps[:, 0])
+    # With no LSTM the keypoints are all that is remembered.
     assert state.hidden is None
-    torch.testing.assert_close(state.response, outputs[0].sigmoid())
-    first = model.unroll(frames[:, 1:])[0][-1]
-    later = model.unroll(frames[:, 1:], state)[0][-1]
-    assert not torch.equal(first, later)
+    # Detection from an empty map, then regression.
+    assert [each is None for each in fed] == [True, False]
+    # As OpenCV would take them to the frame and into the next crop.
+    expected = []
+    for b in range(2):
+        back = cv2.invertAffineTransform(warps[b, 0].double().numpy())
+        points = result.keypoints[b].double().numpy()[None]
+        place = cv2.transform(points, back)
+        torch.testing.assert_close(
+            state.keypoints[b].double(),
+            torch.from_numpy(place[0]),
+            rtol=0,
+            atol=1e-3,
+        )
+        now = warps[b, 1].double().numpy()
+        expected.append(cv2.transform(place, now)[0][list(SEVEN_OF_68)])
+    del fed[:]
+    _, after = model.step(frames[:, 1], state, warps[:, 1])
+    # Regression alone.
+    assert len(fed) == 1
+    assert after.keypoints.shape == (2, 68, 2)
+    discs = model.head.decoder.draw_discs(
+        torch.from_numpy(np.stack(expected)).float(), soft=True
+    )
+    torch.testing.assert_close(fed[0], discs, rtol=0, atol=1e-3)
+    assert discs.sum() > 0
+
+
+@torch.no_grad()
+def test_crops_that_do_not_move_need_no_warps():
+    model = warmed(previous())
+    frames = clips(1, 3)
+    still = torch.eye(3)[None, None, :2].expand(1, 3, 2, 3)
+    with_warps, _, _ = model.unroll(frames, warps=still)
+    torch.testing.assert_close(
+        model.unroll(frames)[0][-1], with_warps[-1], rtol=0, atol=1e-5
+    )
+    # The last keypoints make a difference.
+    _, _, state = model.unroll(frames[:, :2])
+    alone = model.unroll(frames[:, 2:])[0][-1]
+    later = model.unroll(frames[:, 2:], state)[0][-1]
+    assert (alone - later).abs().max() > 1e-6
+
+
+@torch.no_grad()
+def test_clips_say_where_their_crops_are():
+    model = warmed(previous())
+    frames, warps = clips(1, 2), moving_crops(1, 2)
+    samples = random_samples(2, 64)
+    for t, sample in enumerate(samples):
+        side = 70.0 + 4 * t
+        sample.set_metainfo(
+            dict(
+                input_size=(64, 64),
+                input_center=np.array([30.0 + 3 * t, 40.0 - 2 * t]),
+                input_scale=np.array([side, side]),
+                bbox_rotation=np.array([8.0 * t]),
+            )
+        )
+    _, state = model.predict_clip(frames, samples)
+    expected = model.unroll(frames, warps=warps)[2]
+    torch.testing.assert_close(state.keypoints, expected.keypoints)
+    lost = random_samples(2, 64)
+    for sample in lost:
+        del sample.input_center
+    with pytest.raises(ValueError, match='input_center'):
+        model.predict_clip(frames, lost)
+
+
+def test_feedback_is_worse_in_training_alone():
+    model = previous(feedback_noise=dict(dropout=0.5, disturb=0.5))
+    places = torch.rand(64, 68, 2) * 40 + 12
+    few = list(SEVEN_OF_68)
+    clean = model.head.decoder.draw_discs(places[:, few], soft=True)
+    assert torch.equal(model.eval()._discs(places), clean)
+    torch.manual_seed(0)
+    worse = model.train()._discs(places)
+    # Half of the 64 * 7 channels and an eighth of the rest are empty, half
+    # of those that are not are elsewhere.
+    empty = (worse.sum((2, 3)) == 0).float().mean()
+    assert 0.45 < empty < 0.7
+    same = (worse == clean).all(3).all(2).float().mean()
+    assert 0.1 < same < 0.35
+
+
+def test_loss_of_a_clip_counts_every_frame_once():
+    model = previous().eval()
+    frames, samples = clips(2, 3), random_samples(6, 64)
+    found = model.loss(frames, samples)
+    outputs, _, _ = model.unroll(frames, warps=model._warps(samples, frames))
+    assert [len(output) for output in outputs] == [2, 6]
+    firsts = [samples[0], samples[3]]
+    det = model.head.loss_by_output(
+        outputs[:1], firsts, dict(compute_acc=False)
+    )['loss_det_0']
+    # Detection runs in two of six frames.
+    torch.testing.assert_close(found['loss_det_0'], det / 3)
+    regs = [
+        model.head.loss_by_output(
+            [outputs[0][:1], outputs[1][[n]]], [samples[n]]
+        )
+        for n in range(6)
+    ]
+    mean = torch.stack([each['loss_reg_1'] for each in regs]).mean()
+    torch.testing.assert_close(found['loss_reg_1'], mean)
 
 
 def test_cascade_has_a_network_a_step():

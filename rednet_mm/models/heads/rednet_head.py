@@ -167,16 +167,19 @@ class REDNetHead(BaseHead):
         outputs: Sequence[Tensor],
         batch_data_samples: Sequence[Any],
         train_cfg: Any = None,
+        clip_length: int = 1,
     ) -> dict[str, Tensor]:
         """Equations 9 and 11: all steps and all frames contribute.
 
         Args:
             outputs (Sequence[Tensor]): The raw output of each step, (N, C, h,
-                w).
+                w). A step that only the first frames of clips take has
+                N / T of them, and its loss counts by that share.
             batch_data_samples (Sequence[PoseDataSample]): N samples with
                 ``gt_instance_labels.keypoint_labels`` (1, K, 2) in input
                 pixels and ``keypoint_weights`` (1, K).
             train_cfg (dict): ``compute_acc``, True by default.
+            clip_length (int): T. Defaults to 1.
 
         Returns:
             dict: One loss a step, ``loss_det_0``, ``loss_reg_1``, ..., and
@@ -186,22 +189,28 @@ class REDNetHead(BaseHead):
         labels = [sample.gt_instance_labels for sample in batch_data_samples]
         keypoints = torch.cat([label.keypoint_labels for label in labels])
         weights = torch.cat([label.keypoint_weights for label in labels])
-        # Drawn where the network is: no map ever goes through a dataloader.
-        targets = {}
-        if 'det' in self.steps:
-            few = list(self.det_indices)
-            targets['det'] = (
-                self.decoder.draw_discs(keypoints[:, few]),
-                weights[:, few],
+        losses = {}
+        for step, (kind, output) in enumerate(zip(self.steps, outputs)):
+            # All frames of the clips, or their first ones.
+            frames = len(output) * clip_length // len(keypoints)
+            places, weight = (
+                each.unflatten(0, (-1, clip_length))[:, :frames].flatten(0, 1)
+                for each in (keypoints, weights)
             )
-        if 'reg' in self.steps:
-            targets['reg'] = self.decoder.draw_gaussians(keypoints), weights
-        losses = {
-            f'loss_{kind}_{step}': self.losses[kind](output, *targets[kind])
-            for step, (kind, output) in enumerate(zip(self.steps, outputs))
-        }
+            if kind == 'det':
+                few = list(self.det_indices)
+                places, weight = places[:, few], weight[:, few]
+            # Drawn where the network is: no map goes through a dataloader.
+            draw = (
+                self.decoder.draw_discs
+                if kind == 'det'
+                else self.decoder.draw_gaussians
+            )
+            loss = self.losses[kind](output, draw(places), weight)
+            losses[f'loss_{kind}_{step}'] = loss * (frames / clip_length)
         if (train_cfg or {}).get('compute_acc', True):
             if self.steps[-1] == 'det':
+                few = list(self.det_indices)
                 keypoints, weights = keypoints[:, few], weights[:, few]
             losses['acc_pose'] = self._accuracy(
                 outputs[-1], keypoints, weights

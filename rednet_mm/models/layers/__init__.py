@@ -1,5 +1,6 @@
 """Building blocks shared by backbones and necks."""
 
+from .last_keypoints import FeedbackNoise, to_crop, to_frame
 from .precision import full_precision
 from .recompute import recomputed
 from .step_norm import (
@@ -10,10 +11,13 @@ from .step_norm import (
 )
 
 __all__ = [
+    'FeedbackNoise',
     'StepBatchNorm2d',
     'convert_norms',
     'full_precision',
     'recomputed',
     'recurrent_step',
     'step_norms',
+    'to_crop',
+    'to_frame',
 ]
