@@ -63,6 +63,16 @@ class Crops:
     centers: np.ndarray
     scales: np.ndarray
 
+    @property
+    def warps(self) -> np.ndarray:
+        """Pixels of the frame to pixels of each crop, (F, 2, 3), float32."""
+        size = np.array(self.images.shape[2:0:-1], float)  # W, H
+        factor = (size - 1) / self.scales
+        warps = np.zeros((len(factor), 2, 3), np.float32)
+        warps[:, [0, 1], [0, 1]] = factor
+        warps[:, :, 2] = (size - 1) / 2 - factor * self.centers
+        return warps
+
     def to_frame(self, keypoints: np.ndarray) -> np.ndarray:
         """Landmarks (F, K, 2) in crop pixels as pixels of the frame."""
         size = np.array(self.images.shape[2:0:-1], np.float32)  # W, H

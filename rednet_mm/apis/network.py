@@ -1,6 +1,6 @@
 """The network of a tracker: crops of faces in, landmarks and states out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Optional, Protocol, TypeVar, Union
@@ -68,7 +68,10 @@ class FaceNetwork(Protocol[S]):
         """
 
     def run(
-        self, crops: np.ndarray, states: Sequence[Optional[S]]
+        self,
+        crops: np.ndarray,
+        states: Sequence[Optional[S]],
+        warps: Optional[np.ndarray] = None,
     ) -> tuple[FaceResult, list[S]]:
         """The faces of one frame, as one batch.
 
@@ -76,6 +79,9 @@ class FaceNetwork(Protocol[S]):
             crops (np.ndarray): Shape (F, H, W, 3), uint8, BGR.
             states (Sequence): Of each face what the last call returned for
                 it, None for a face that is new. Not changed.
+            warps (np.ndarray, optional): Shape (F, 2, 3), float32, pixels of
+                the frame to pixels of each crop, as ``cv2.warpAffine`` takes
+                it. None: the crops are where they were.
 
         Returns:
             tuple: The landmarks, and the state of each face; its size is
@@ -141,17 +147,33 @@ class ModelNetwork:
         self,
         crops: np.ndarray,
         states: Sequence[Optional[RecurrentState]],
+        warps: Optional[np.ndarray] = None,
     ) -> tuple[FaceResult, list[RecurrentState]]:
         """See :class:`FaceNetwork`."""
+        if self.model.init_from == 'previous':
+            return by_past(self._run, crops, states, warps)
+        return self._run(crops, states, warps)
+
+    def _run(
+        self,
+        crops: np.ndarray,
+        states: Sequence[Optional[RecurrentState]],
+        warps: Optional[np.ndarray],
+    ) -> tuple[FaceResult, list[RecurrentState]]:
+        """Faces that all take the same steps."""
         batch = torch.from_numpy(crops).permute(0, 3, 1, 2)  # (F, 3, H, W)
         # The preprocessor normalises the frames of a clip at once.
         data = self.model.data_preprocessor(dict(inputs=[batch]))
+        device = data['inputs'].device
         state = RecurrentState.join(
             [RecurrentState() if each is None else each for each in states]
         )
-        with self._autocast(data['inputs'].device.type):
+        to_crops = None
+        if warps is not None:
+            to_crops = torch.from_numpy(warps).to(device)
+        with self._autocast(device.type):
             found, after = self.model.step(
-                data['inputs'][0], state, self.keep_maps
+                data['inputs'][0], state, to_crops, self.keep_maps
             )
         result = FaceResult(
             keypoints=found.keypoints.cpu().numpy(),
@@ -196,6 +218,42 @@ class TorchNetwork(ModelNetwork):
         weights = weights_in(read_checkpoint(checkpoint))
         check_weights(self.model, weights, checkpoint, 'test')
         load_state_dict(self.model, weights)
+
+
+def by_past(
+    run: Callable[..., tuple[FaceResult, list[S]]],
+    crops: np.ndarray,
+    states: Sequence[Optional[S]],
+    warps: Optional[np.ndarray],
+) -> tuple[FaceResult, list[S]]:
+    """New faces as one batch and those that go on as another.
+
+    They take different recurrent steps.
+
+    Args:
+        run (Callable): :meth:`FaceNetwork.run` of one of the two kinds.
+        crops (np.ndarray): As for it, and so are states and warps.
+    """
+    new = np.array([state is None for state in states], bool)
+    if new.all() or not new.any():
+        return run(crops, states, warps)
+    results, after = [], {}
+    groups = [np.flatnonzero(new), np.flatnonzero(~new)]
+    for faces in groups:
+        result, now = run(
+            crops[faces],
+            [states[face] for face in faces],
+            None if warps is None else warps[faces],
+        )
+        results.append(result)
+        after.update(zip(faces.tolist(), now))
+    order = np.argsort(np.concatenate(groups))
+    parts = {
+        name: np.concatenate([getattr(each, name) for each in results])[order]
+        for name in ('keypoints', 'scores', 'spreads', 'maps')
+        if getattr(results[0], name) is not None
+    }
+    return FaceResult(**parts), [after[face] for face in range(len(crops))]
 
 
 def padding_of(pipeline: Sequence[Mapping[str, Any]]) -> float:

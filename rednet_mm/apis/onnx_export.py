@@ -13,14 +13,17 @@ import torch
 
 from rednet_mm.errors import UserError
 from rednet_mm.files import whole
-from rednet_mm.models.deploy import RESULTS, SingleStep
+from rednet_mm.models.deploy import FACE_AXES, RESULTS, SingleStep
+from rednet_mm.structures import RecurrentState
 from rednet_mm.version import __version__
 
 from .network import FaceResult, TorchNetwork
+from .onnx_either import either
 from .onnx_network import (
     FORMAT,
     FORMAT_KEY,
     METADATA,
+    WARPS,
     OnnxNetwork,
     runtime,
 )
@@ -71,8 +74,7 @@ def export_onnx(network: TorchNetwork, path: str, name: str) -> float:
             'Runtime; pip install onnx onnxruntime'
         ) from error
     with whole(path) as part:
-        _trace(network, part)
-        model = onnx.load(part)
+        model = _trace(network, part)
         about = _metadata(network, name)
         about['versions']['onnx'] = onnx.__version__
         about['versions']['onnxruntime'] = onnxruntime.__version__
@@ -87,29 +89,44 @@ def export_onnx(network: TorchNetwork, path: str, name: str) -> float:
     return difference
 
 
-def _trace(network: TorchNetwork, path: Path) -> None:
-    """The graph of one step, for any number of faces."""
-    step = SingleStep(network.model).eval()
-    after = [f'next_{name}' for name in step.state_names]
-    names = ['crops', *step.state_names], [*RESULTS, *after]
-    with torch.no_grad(), warnings.catch_warnings():
-        # Sizes of maps become constants, which is meant; how the number of
-        # faces passes is checked afterwards with another number.
-        warnings.simplefilter('ignore')
-        # The tracing exporter: torch 2.0 has it and 2.14 still does, it needs
-        # no further package, is four times as fast as the newer one
-        # (dynamo=True, which wants onnxscript), and what it writes is run at
-        # the same speed.
-        torch.onnx.export(
-            step,
-            (step.example(TRACED_FACES), *step.start(TRACED_FACES)),
-            str(path),
-            input_names=names[0],
-            output_names=names[1],
-            dynamic_axes={each: {0: 'faces'} for each in sum(names, [])},
-            opset_version=OPSET,
-            dynamo=False,
-        )
+def _trace(network: TorchNetwork, path: Path) -> Any:
+    """The graph of one step, for any number of faces, as an onnx model."""
+    import onnx
+
+    models = []
+    for follows in (False, True):
+        step = SingleStep(network.model, follows).eval()
+        after = [f'next_{name}' for name in step.state_names]
+        inputs = ['crops', *([WARPS] * step.takes_warps), *step.state_names]
+        outputs = [*RESULTS, *after]
+        with torch.no_grad(), warnings.catch_warnings():
+            # Sizes of maps become constants, which is meant; how the number
+            # of faces passes is checked afterwards with another number.
+            warnings.simplefilter('ignore')
+            # The tracing exporter: torch 2.0 has it and 2.14 still does, it
+            # needs no further package, is four times as fast as the newer
+            # one (dynamo=True, which wants onnxscript), and what it writes
+            # is run at the same speed.
+            torch.onnx.export(
+                step,
+                (
+                    step.example(TRACED_FACES),
+                    *step.warps(TRACED_FACES),
+                    *step.start(TRACED_FACES),
+                ),
+                str(path),
+                input_names=inputs,
+                output_names=outputs,
+                dynamic_axes={
+                    each: {0: 'faces'} for each in inputs + outputs
+                },
+                opset_version=OPSET,
+                dynamo=False,
+            )
+        models.append(onnx.load(path))
+        if not step.takes_warps:
+            return models[0]
+    return either(*models)
 
 
 def _metadata(network: TorchNetwork, name: str) -> dict[str, Any]:
@@ -137,15 +154,25 @@ def compare(ours: TorchNetwork, theirs: OnnxNetwork) -> float:
     """
     width, height = ours.input_size
     rng = np.random.default_rng(0)
+    follows = ours.model.init_from == 'previous'
     ours = copy.copy(ours)
     ours.keep_maps = True
     mine: Any = [None] * CHECKED_FACES
     yours: Any = [None] * CHECKED_FACES
     distances, others = [], []
-    for _ in range(CHECKED_FRAMES):
+    for frame in range(CHECKED_FRAMES):
         crops = np.stack([noise(rng, height, width) for _ in mine])
-        one, mine = ours.run(crops, mine)
-        two, yours = theirs.run(crops, yours)
+        # Each crop somewhere else than the last one.
+        warps = np.zeros((CHECKED_FACES, 2, 3), np.float32)
+        warps[:, 0, 0] = warps[:, 1, 1] = 1 + 0.1 * frame
+        warps[:, :, 2] = 3 * frame
+        one, after = ours.run(crops, mine, warps)
+        if follows and frame:
+            # One past for both: a disc begins and ends at whole pixels, and
+            # in noise a landmark may be elsewhere.
+            yours = [_memory(each) for each in mine]
+        two, yours = theirs.run(crops, yours, warps)
+        mine = after
         distances.append(apart(one, two.keypoints, ours.input_size))
         others.append(np.abs(one.scores - two.scores))
     far = np.concatenate(distances)
@@ -157,6 +184,18 @@ def compare(ours: TorchNetwork, theirs: OnnxNetwork) -> float:
             'another version of torch or onnxruntime'
         )
     return float(far.max())
+
+
+def _memory(state: RecurrentState) -> tuple[np.ndarray, ...]:
+    """One face's state as :class:`OnnxNetwork` keeps it."""
+    parts = [
+        (getattr(state, name), axis) for name, axis in FACE_AXES.items()
+    ]
+    return tuple(
+        part.transpose(0, axis)[0].numpy()
+        for part, axis in parts
+        if part is not None
+    )
 
 
 def noise(rng: np.random.Generator, height: int, width: int) -> np.ndarray:

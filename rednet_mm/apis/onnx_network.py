@@ -10,10 +10,14 @@ import numpy as np
 
 from rednet_mm.errors import UserError
 
-from .network import FaceResult
+from .network import FaceResult, by_past
 
 # What the metadata of a file says that this class can run.
 FORMAT_KEY, FORMAT = 'format', 'rednet_mm single step, version 1'
+
+# Inputs of a network whose faces that go on take other steps than new ones:
+# whether these go on, and pixels of the frame to pixels of the crop.
+FOLLOWS, WARPS = 'follows', 'warps'
 
 # What the metadata holds beside it, each as JSON.
 METADATA = ('input_size', 'num_keypoints', 'padding', 'settings')
@@ -61,21 +65,50 @@ class OnnxNetwork:
         self.num_keypoints: int = known['num_keypoints']
         self.padding: float = known['padding']
         self.settings: Mapping[str, Any] = known['settings']
-        # Everything that goes in but the crops is state, faces first.
-        crops, *states = self._session.get_inputs()
-        self._inputs = [crops.name, *(state.name for state in states)]
+        # Crops first; then, where faces that go on take other steps than
+        # new ones, whether they do, and the warps. The rest is state, faces
+        # first.
+        names = [each.name for each in self._session.get_inputs()]
+        self._parts_new_faces = FOLLOWS in names
+        self._inputs = [name for name in names if name != FOLLOWS]
+        states = [
+            each
+            for each in self._session.get_inputs()[1:]
+            if each.name not in (FOLLOWS, WARPS)
+        ]
         self._zeros = tuple(
             np.zeros(state.shape[1:], np.float32) for state in states
         )
 
     def run(
-        self, crops: np.ndarray, states: Sequence[Optional[FaceMemory]]
+        self,
+        crops: np.ndarray,
+        states: Sequence[Optional[FaceMemory]],
+        warps: Optional[np.ndarray] = None,
     ) -> tuple[FaceResult, list[FaceMemory]]:
         """See :class:`rednet_mm.apis.network.FaceNetwork`."""
+        if self._parts_new_faces:
+            return by_past(self._run, crops, states, warps)
+        return self._run(crops, states, warps)
+
+    def _run(
+        self,
+        crops: np.ndarray,
+        states: Sequence[Optional[FaceMemory]],
+        warps: Optional[np.ndarray],
+    ) -> tuple[FaceResult, list[FaceMemory]]:
+        """Faces that all take the same steps."""
         memories = [self._zeros if each is None else each for each in states]
         # K parts of F faces out of F faces with K parts.
         batch = [np.stack(parts) for parts in zip(*memories)]
-        feed = dict(zip(self._inputs, [crops, *batch]))
+        inputs, feed = [crops, *batch], {}
+        if self._parts_new_faces:
+            feed[FOLLOWS] = np.array(states[0] is not None)
+            if warps is None:
+                warps = np.eye(3, dtype=np.float32)[None, :2]
+                warps = warps.repeat(len(crops), 0)
+            inputs.insert(1, warps)
+        feed.update(zip(self._inputs, inputs))
         outputs = self._session.run(None, feed)
         results = len(outputs) - len(batch)
         found, after = outputs[:results], outputs[results:]

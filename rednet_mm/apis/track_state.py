@@ -25,6 +25,9 @@ class TrackerSettings:
             tools/benchmarks/lost_faces.py measures it. Defaults to 0.15.
         max_spread (float, optional): And where their mean spread is larger,
             pixels of the map. Defaults to None: it is not looked at.
+        restart_spread (float, optional): And where it is larger than this,
+            the face is followed, but the network begins its next frame from
+            nothing, as that of a new face. Defaults to None: never.
         box_rule (str): The next box of a face: ``'extent'``, the square
             round its landmarks as in training, or ``'authors'``, see
             :func:`authors_box`. Defaults to ``'extent'``.
@@ -44,6 +47,7 @@ class TrackerSettings:
 
     min_score: float = 0.15
     max_spread: Optional[float] = None
+    restart_spread: Optional[float] = None
     box_rule: str = 'extent'
     margin: float = 1.0
     redetect_every: int = 10

@@ -223,7 +223,11 @@ class _Step(Generic[S]):
         height, width = np.divide(size, state.size)
         by = np.array([width, height, width, height])
         return (
-            [replace(face, box=face.box * by, smooth=None) for face in faces],
+            [
+                # What is remembered may be in pixels of the last frame.
+                replace(face, box=face.box * by, smooth=None, memory=None)
+                for face in faces
+            ],
             [replace(face, box=face.box * by) for face in lost],
         )
 
@@ -303,7 +307,7 @@ class _Step(Generic[S]):
         boxes = np.stack([face.box for face in faces])
         crops = self.tracker.crop(self.image, boxes)
         result, memories = network.run(
-            crops.images, [face.memory for face in faces]
+            crops.images, [face.memory for face in faces], crops.warps
         )
         keypoints = crops.to_frame(result.keypoints)
         corners = crops.centers - crops.scales / 2
@@ -335,7 +339,10 @@ class _Step(Generic[S]):
         elif into is not None:
             self._end(face, 'merged', into.id)
         else:
-            self._go_on(face, seen, FollowedFace(seen.id, box, memory))
+            limit = self.settings.restart_spread
+            doubted = limit is not None and seen.spread > limit
+            kept = None if doubted else memory
+            self._go_on(face, seen, FollowedFace(seen.id, box, kept))
 
     def _smoothed(
         self, face: FollowedFace[S], seen: TrackedFace

@@ -112,14 +112,15 @@ class ResponseMap(BaseKeypointCodec):
         """Discs of ones round landmarks (N, K, 2) -> (N, K, h, w)."""
         dx, dy = map(_channels_behind, self._offsets(keypoints))
         inside = dx.square() + dy.square() <= self.radius**2
-        return inside.to(keypoints.dtype).movedim(-1, 1)
+        # Not -1, which torch's exporter to ONNX would write as it is.
+        return inside.to(keypoints.dtype).movedim(3, 1)
 
     def draw_gaussians(self, keypoints: Tensor) -> Tensor:
         """Gaussians of height 1 at landmarks (N, K, 2) -> (N, K, h, w)."""
         dx, dy = map(_channels_behind, self._offsets(keypoints))
         scale = -0.5 / self.sigma**2
         maps = (scale * dy.square()).exp() * (scale * dx.square()).exp()
-        return maps.movedim(-1, 1)
+        return maps.movedim(3, 1)
 
     def decode_discs(
         self, maps: Tensor, threshold: float = 0.5

@@ -8,7 +8,7 @@ from rednet_mm.structures import RecurrentState
 from .pose_estimator import RecurrentPoseEstimator
 
 # Which axis of each part of the state counts the faces.
-FACE_AXES = dict(hidden=1, cell=1, response=0)
+FACE_AXES = dict(hidden=1, cell=1, keypoints=0)
 
 RESULTS = ('keypoints', 'scores', 'spreads')
 
@@ -23,19 +23,30 @@ class SingleStep(nn.Module):
 
     Letters: F faces, K recurrent steps, C_d detected landmarks.
 
+    With ``init_from='previous'`` a frame takes other steps where a face is
+    new than where it goes on: two graphs, with the same inputs and outputs.
+
     Args:
         model (RecurrentPoseEstimator): In evaluation mode.
+        follows (bool): Whether it is the graph of faces that go on. Only
+            read with ``init_from='previous'``. Defaults to False.
 
     Attributes:
+        takes_warps (bool): Whether the warps of the crops go in too, as
+            with ``init_from='previous'``.
         state_names (tuple[str, ...]): The parts of the state that this
             network has, in the order in which they go in and come out:
             ``hidden`` and ``cell`` (F, K, C) with a recurrent neck,
-            ``response`` (F, C_d, h, w) with ``init_from='previous'``.
+            ``keypoints`` (F, C, 2) with ``init_from='previous'``.
     """
 
-    def __init__(self, model: RecurrentPoseEstimator) -> None:
+    def __init__(
+        self, model: RecurrentPoseEstimator, follows: bool = False
+    ) -> None:
         super().__init__()
         self.model = model
+        self.takes_warps = model.init_from == 'previous'
+        self.follows = follows
         with torch.no_grad():
             _, state = model.step(self._normalised(self.example(1)))
         self.state_names = tuple(
@@ -53,6 +64,13 @@ class SingleStep(nn.Module):
             256, (faces, height, width, 3), dtype=torch.uint8, device=device
         )
 
+    def warps(self, faces: int) -> tuple[Tensor, ...]:
+        """Warps (F, 2, 3) of crops that are their frames, where they go in."""
+        if not self.takes_warps:
+            return ()
+        device = self.model.data_preprocessor.device
+        return (torch.eye(3, device=device)[:2].repeat(faces, 1, 1),)
+
     def start(self, faces: int) -> tuple[Tensor, ...]:
         """The state of F faces that are new: zeros."""
         device = self.model.data_preprocessor.device
@@ -60,23 +78,29 @@ class SingleStep(nn.Module):
             torch.zeros(faces, *shape, device=device) for shape in self._shapes
         )
 
-    def forward(self, crops: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, crops: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
         """One frame.
 
         Args:
             crops (Tensor): Shape (F, H, W, 3), uint8, BGR.
-            *state (Tensor): The parts in ``state_names``.
+            *inputs (Tensor): The warps (F, 2, 3) where they are taken, and
+                the parts of the state in ``state_names``.
 
         Returns:
             tuple: Keypoints (F, C, 2) in pixels of the crop, scores (F, C),
             spreads (F, C), and the parts of the next state.
         """
+        warps = inputs[0] if self.takes_warps else None
         given = {
             name: part.transpose(0, FACE_AXES[name])
-            for name, part in zip(self.state_names, state)
+            for name, part in zip(
+                self.state_names, inputs[int(self.takes_warps) :]
+            )
         }
+        if not self.follows:
+            given.pop('keypoints', None)
         result, after = self.model.step(
-            self._normalised(crops), RecurrentState(**given)
+            self._normalised(crops), RecurrentState(**given), warps
         )
         found = tuple(getattr(result, name) for name in RESULTS)
         return found + _faces_first(after, self.state_names)

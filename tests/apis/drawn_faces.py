@@ -27,7 +27,7 @@ class SquareNetwork:
         self.batches: list[int] = []
         self.memories: list[list[int]] = []
 
-    def run(self, crops, states):
+    def run(self, crops, states, warps=None):
         self.batches.append(len(crops))
         self.memories.append([0 if s is None else int(s[0]) for s in states])
         found = [self.one(crop[..., 1] > 127) for crop in crops]

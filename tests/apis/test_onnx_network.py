@@ -210,7 +210,8 @@ def test_a_tracker_takes_either_network(original, network):
     ('model', 'parts'),
     [
         (dict(feedback='input', unpool='broadcast'), 2),
-        (dict(init_from='previous', recurrent=False, steps=('reg',)), 1),
+        (dict(init_from='previous', recurrent=False), 1),
+        (dict(init_from='previous', steps=('reg',)), 3),
         (dict(feedback=None, neck=None, steps=('det',)), 0),
         pytest.param(
             dict(
@@ -221,7 +222,7 @@ def test_a_tracker_takes_either_network(original, network):
             marks=pytest.mark.slow,
         ),
     ],
-    ids=['input', 'previous', 'no_state', 'vgg'],
+    ids=['input', 'previous', 'previous_lstm', 'no_state', 'vgg'],
 )
 def test_other_networks_are_the_same_too(tmp_path, model, parts):
     original = torch_network(tmp_path, **model)
@@ -232,9 +233,11 @@ def test_other_networks_are_the_same_too(tmp_path, model, parts):
     ours: list = [None] * 2
     theirs: list = [None] * 2
     distances, heights = [], []
-    for crops in film(2, 3):
-        result, ours = network.run(crops, ours)
-        wanted, theirs = original.run(crops, theirs)
+    for frame, crops in enumerate(film(2, 3)):
+        warps = np.eye(3, dtype=np.float32)[None, :2].repeat(2, 0)
+        warps[:, :, 2] = 3 * frame
+        result, ours = network.run(crops, ours, warps)
+        wanted, theirs = original.run(crops, theirs, warps)
         distances.append(
             onnx_export.apart(wanted, result.keypoints, network.input_size)
         )

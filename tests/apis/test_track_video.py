@@ -45,10 +45,10 @@ def _follow(folder, monkeypatch, source, *options, on_frame=None):
     """Run the tool; a function of frames can come between."""
 
     class Network(SquareNetwork):
-        def run(self, crops, states):
+        def run(self, crops, states, warps=None):
             if on_frame:
                 on_frame(len(self.batches))
-            return super().run(crops, states)
+            return super().run(crops, states, warps)
 
     def network(config, checkpoint, device, precision, keep_maps):
         return Network()

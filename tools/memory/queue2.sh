@@ -4,7 +4,7 @@
 Q=work_dirs/memory/queue.txt
 export PYTHONPATH=$PWD OMP_NUM_THREADS=1
 export MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=4294967296
-echo -10 > /proc/self/autogroup
+echo ${NICE:-4} > /proc/self/autogroup
 while [ ! -e work_dirs/memory/stop2 ]; do
   read -r kind line < $Q
   if [ -z "$kind" ]; then sleep 3; continue; fi
