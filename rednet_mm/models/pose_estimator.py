@@ -91,6 +91,9 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
         cascade (bool): Give each recurrent step a network of its own, of
             the same form: the cascade of Table 7. The last 1x1 convolution
             of a kind is in the head and stays one. Defaults to False.
+        norm_eval (bool): Whether batch norm keeps its running statistics in
+            training, too: of a network that goes on from trained weights
+            with few frames at a time. Defaults to False.
         **kwargs: As for MMPose's :class:`TopdownPoseEstimator`.
 
     Raises:
@@ -110,6 +113,7 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
         mean_shape: Optional[Sequence[Sequence[float]]] = None,
         feedback_noise: Optional[dict] = None,
         cascade: bool = False,
+        norm_eval: bool = False,
         **kwargs: Any,
     ) -> None:
         steps = len((head or {}).get('steps', ('det', 'reg')))
@@ -133,6 +137,7 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
             MODELS.build(each) for each in necks[1:] if each is not None
         )
         self.init_from = init_from
+        self.norm_eval = norm_eval
         self.feedback_noise = FeedbackNoise(**(feedback_noise or {}))
         self._set_mean_shape(mean_shape)
         if identity_head is not None and not self.with_neck:
@@ -164,6 +169,14 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
             points = torch.tensor(mean_shape, dtype=torch.float32)
         # It comes with the config, not with the weights.
         self.register_buffer('mean_shape', points, persistent=False)
+
+    def train(self, mode: bool = True) -> 'RecurrentPoseEstimator':
+        """As in torch; see ``norm_eval``."""
+        super().train(mode)
+        if self.norm_eval:
+            for norm in step_norms(self):
+                norm.eval()
+        return self
 
     def unroll(
         self,

@@ -18,11 +18,17 @@ def frame_to_crop(metainfo: Mapping[str, Any]) -> np.ndarray:
 
     Args:
         metainfo (Mapping): Of a data sample, as ``TopdownAffine(
-            use_udp=True)`` and ``PackPoseInputs`` leave it.
+            use_udp=True)`` and ``PackPoseInputs`` leave it. Where a pipeline
+            lets the face of a photo move (``ClipFromImage(follow=True)``),
+            the frame is that of its ``crop_in_frame``.
 
     Raises:
         UserError: if it does not say where the crop was cut out.
     """
+    if 'crop_in_frame' in metainfo and 'input_size' in metainfo:
+        crop = np.asarray(metainfo['crop_in_frame'], float)
+        size = metainfo['input_size']
+        return get_udp_warp_matrix(crop[:2], crop[2:], 0.0, size)
     missing = [name for name in NEEDED if name not in metainfo]
     if missing:
         raise UserError(

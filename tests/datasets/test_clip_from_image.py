@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 import torch
 from builders import write_stills, write_videos
+from mmpose.datasets.transforms import PackPoseInputs
+from mmpose.structures.bbox import get_udp_warp_matrix
 
 from rednet_mm.datasets import ClipFromImage, VideoClipDataset
+from rednet_mm.models.warps import frame_to_crop
 
 SIZE, T = 64, 6
 
@@ -195,3 +198,66 @@ def test_videos_stay_as_they_are(root, tmp_path):
     assert len(frames) == 4
     alone = dict(img=np.zeros((8, 8, 3), np.uint8), frame_id=1)
     assert ClipFromImage()(dict(alone)).keys() == alone.keys()
+
+
+def test_a_crop_that_follows_lies_where_the_face_was(root):
+    clips = dataset(root, follow=True, off=(0.0, 0.0), scale=0.3, rotate=40.0)
+    clips.pipeline.transforms[-1] = PackPoseInputs(
+        meta_keys=(
+            'crop_in_frame',
+            'input_center',
+            'input_scale',
+            'input_size',
+            'bbox_rotation',
+        )
+    )
+    places, ways = [], []
+    for sample in clips[0]['data_samples']:
+        meta = sample.metainfo
+        photo = sample.gt_instances.keypoints[0]
+        x0, y0, x1, y1 = sample.gt_instances.bboxes[0]
+        inside = cv2.transform(
+            photo[None],
+            get_udp_warp_matrix(
+                meta['input_center'],
+                meta['input_scale'],
+                float(meta['bbox_rotation'][0]),
+                meta['input_size'],
+            ),
+        )[0]
+        frame = cv2.transform(
+            inside[None], cv2.invertAffineTransform(frame_to_crop(meta))
+        )[0]
+        # Photo to frame: the face turns, grows and moves, and nothing else.
+        ones = np.column_stack([photo, np.ones(len(photo))])
+        found, *_ = np.linalg.lstsq(ones, frame, rcond=None)
+        np.testing.assert_allclose(ones @ found, frame, atol=1e-2)
+        np.testing.assert_allclose(
+            found[:2] @ found[:2].T,
+            np.eye(2) * np.linalg.det(found[:2]),
+            atol=1e-4,
+        )
+        middle = np.array([(x0 + x1) / 2, (y0 + y1) / 2, 1])
+        places.append(middle @ found)
+        ways.append(meta['crop_in_frame'])
+    places, ways = np.array(places), np.array(ways)
+    np.testing.assert_allclose(ways[0, :2], places[0], atol=1e-2)
+    np.testing.assert_allclose(ways[1:, :2], places[:-1], atol=1e-2)
+    # It moves, or all of this would hold of nothing.
+    assert np.linalg.norm(np.diff(places, axis=0), axis=1).min() > 0.1
+
+
+def test_crops_that_follow_are_a_little_off(root):
+    def middles(**settings):
+        clips = dataset(root, follow=True, **settings)
+        clips.pipeline.transforms[-1] = PackPoseInputs(
+            meta_keys=('crop_in_frame',)
+        )
+        samples = [s for n in range(3) for s in clips[n]['data_samples']]
+        return np.array([s.metainfo['crop_in_frame'] for s in samples])
+
+    exact = middles(off=(0.0, 0.0))
+    away = (middles(off=(0.02, 0.0)) - exact)[:, :2] / exact[:, 2:]
+    away = away.reshape(3, T, 2)
+    assert 0.01 < np.abs(away[:, 1:]).mean() < 0.03
+    assert np.abs(away[:, 0]).mean() > 2 * np.abs(away[:, 1:]).mean()

@@ -11,6 +11,9 @@ from mmpose.registry import TRANSFORMS
 _WAVES = 3
 _CYCLES = (0.1, 1.0)
 
+# Frames after which the errors of a crop that follows repeat.
+_FRAMES_OFF = 64
+
 # What stands in front of a face reaches so far: shares of the box's side.
 _OCCLUDER = (0.1, 0.3)
 
@@ -52,6 +55,13 @@ class ClipFromImage(BaseTransform):
     What is drawn does not depend on the frame: all frames of a clip, to
     which :class:`VideoClipDataset` gives the same draws, are on one path.
 
+    With ``follow=True`` it is the face that moves, in a frame that stands
+    still, and the crop follows it as in tracking: a frame's crop lies where
+    the face was in the frame before, a little off. A network that is told
+    where its crops lie (``init_from='previous'``) has to be trained so: of a
+    photo that a crop moves across, the last keypoints would be right in
+    every frame.
+
     Args:
         shift (float): How far the crop moves to either side, as a share of
             its own side. Defaults to 0.1.
@@ -63,6 +73,11 @@ class ClipFromImage(BaseTransform):
             front of the face. Defaults to 0.5.
         blur (float): Time for which the shutter is open, as a share of the
             time between two frames. Defaults to 0.5; 0 for none.
+        follow (bool): Whether the crop follows the face. Defaults to False.
+        off (tuple[float, float]): How far the crop then is from the face of
+            the frame before, standard deviations: shift as a share of its
+            side, and logarithm of the scale. The first frame's, a
+            detector's, is five times as far. Defaults to (0.01, 0.02).
         seed (int, optional): For tests: the paths of a photo are always the
             same. None, for training: they come from NumPy's global
             generator, as in MMPose's transforms.
@@ -75,6 +90,8 @@ class ClipFromImage(BaseTransform):
         rotate: float = 20.0,
         occluder_prob: float = 0.5,
         blur: float = 0.5,
+        follow: bool = False,
+        off: tuple[float, float] = (0.01, 0.02),
         seed: Optional[int] = None,
     ) -> None:
         self.shift = shift
@@ -82,6 +99,8 @@ class ClipFromImage(BaseTransform):
         self.rotate = rotate
         self.occluder_prob = occluder_prob
         self.blur = blur
+        self.follow = follow
+        self.off = off
         self.seed = seed
 
     def transform(self, results: dict) -> dict:
@@ -91,6 +110,11 @@ class ClipFromImage(BaseTransform):
             results (dict): With ``img`` (H, W, 3), ``bbox_center`` (1, 2),
                 ``bbox_scale`` (1, 2), ``frame_id`` and ``still_id``; a frame
                 of a real video, which has no ``still_id``, stays as it is.
+
+        Returns:
+            dict: The same, the crop moved; with ``follow`` also
+            ``crop_in_frame``, x y of its centre and its width and height in
+            the frame in which the face moves.
         """
         if 'still_id' not in results:
             return results
@@ -105,6 +129,7 @@ class ClipFromImage(BaseTransform):
         camera = _Motion(rng, self.shift, self.shift, 1, 1)
         occluder = _Occluder(rng)
         occluded = rng.uniform() < self.occluder_prob
+        errors = rng.normal(0, 1, (_FRAMES_OFF, 3)) if self.follow else None
 
         frame = results['frame_id']
         side = results['bbox_scale'][0].astype(float)
@@ -118,12 +143,54 @@ class ClipFromImage(BaseTransform):
         if occluded:
             image = occluder.draw(image, frame, middle, side)
         results['img'] = _blurred(image, way, middle, side)
+        if self.follow:
+            before = camera(max(frame - 1, 0))
+            error = errors[frame % _FRAMES_OFF] * (1 if frame else 5)
+            self._follow(results, at, before, error)
+            return results
         results['bbox_center'] = center.astype(np.float32)[None]
         results['bbox_scale'] = (side * (1 + self.scale) ** at[2]).astype(
             np.float32
         )[None]
         results['bbox_rotation'] = np.array([self.rotate * at[3]], np.float32)
         return results
+
+
+    def _follow(
+        self,
+        results: dict,
+        at: np.ndarray,
+        before: np.ndarray,
+        error: np.ndarray,
+    ) -> None:
+        """Let the crop lie where the face was in the frame before.
+
+        Args:
+            results (dict): As for :meth:`transform`.
+            at (np.ndarray): Where the face is, (4,): shift, scale, angle.
+            before (np.ndarray): And where it was.
+            error (np.ndarray): Of the crop, (3,), standard normal.
+        """
+        side = results['bbox_scale'][0].astype(float)
+        middle = results['bbox_center'][0].astype(float)
+        sizes = [(1 + self.scale) ** each[2] for each in (at, before)]
+        # In the frame: the photo turned and scaled about the face's middle,
+        # then shifted.
+        size = side * sizes[1] * np.exp(self.off[1] * error[2])
+        center = middle + before[:2] * side + self.off[0] * error[:2] * size
+        angle = np.deg2rad(self.rotate * at[3])
+        back = np.array(
+            [
+                [np.cos(angle), np.sin(angle)],
+                [-np.sin(angle), np.cos(angle)],
+            ]
+        )
+        # The same place in the photo.
+        way = back @ (center - middle - at[:2] * side) / sizes[0]
+        results['crop_in_frame'] = np.concatenate([center, size])
+        results['bbox_center'] = (middle + way).astype(np.float32)[None]
+        results['bbox_scale'] = (size / sizes[0]).astype(np.float32)[None]
+        results['bbox_rotation'] = np.array([self.rotate * at[3]], np.float32)
 
 
 class _Occluder:
