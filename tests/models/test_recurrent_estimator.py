@@ -254,6 +254,7 @@ def test_bfloat16_stays_close():
     full = model(clips(2, 2), samples, mode='loss')
     with torch.autocast('cpu', dtype=torch.bfloat16):
         half = model(clips(2, 2), samples, mode='loss')
+    full.pop('acc_pose')  # a count
     for name, value in full.items():
         # bfloat16 has 8 bits of precision; two dozen layers add up.
         assert half[name].item() == pytest.approx(value.item(), rel=0.05)

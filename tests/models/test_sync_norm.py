@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from rednet_mm.models import REDNetResNet
-from rednet_mm.models.layers import StepBatchNorm2d, recurrent_step
+from rednet_mm.models.layers import StepBatchNorm2d, recurrent_step, step_norms
 
 # What each of two processes sees of five frames.
 SHARES = (slice(0, 2), slice(2, 5))
@@ -65,7 +65,8 @@ class TwoSteps(nn.Module):
         net, response = self.backbone, None
         prepared = net.prepare(frames)
         for step in range(2):
-            features = net.decode(*net.encode(prepared, response, step), step)
+            with recurrent_step(step_norms(net), step):
+                features = net.decode(*net.encode(prepared, response))
             response = features[:, :7].sigmoid()
         return features
 

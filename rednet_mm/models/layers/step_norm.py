@@ -1,6 +1,6 @@
 """Batch norm whose running statistics belong to a recurrent step."""
 
-from typing import Iterable
+from typing import Any, Iterable
 
 import torch
 import torch.nn.functional as F
@@ -134,7 +134,7 @@ def convert_norms(module: nn.Module, num_steps: int, sync: bool) -> None:
             convert_norms(child, num_steps, sync)
             continue
         kind = StepBatchNormAct2d if hasattr(child, 'act') else StepBatchNorm2d
-        norm = kind(
+        norm: Any = kind(
             child.num_features,
             num_steps,
             child.eps,
@@ -143,7 +143,8 @@ def convert_norms(module: nn.Module, num_steps: int, sync: bool) -> None:
         )
         norm.load_state_dict(child.state_dict())
         if isinstance(norm, StepBatchNormAct2d):
-            norm.act = nn.Sequential(child.drop, child.act)
+            after: Any = child
+            norm.act = nn.Sequential(after.drop, after.act)
         setattr(module, name, norm)
 
 
