@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from builders import write_stills
+from builders import write_stills, write_videos
 
 from data_converters.convert_300vw import convert
 from data_converters.pts import read_pts
@@ -76,3 +76,36 @@ def test_photos_that_are_not_there_are_named(call, tmp_path, capsys):
         call()
     assert 'val.json does not exist; convert first' in capsys.readouterr().err
     assert not list(tmp_path.glob('films*'))
+
+
+def test_degraded_videos_have_the_keypoints_of_the_picture(call, tmp_path):
+    call('--occluders', '0', '--frames', '20')
+    (tmp_path / 'films').rename(tmp_path / 'clean')
+    shaken = call('--occluders', '0', '--frames', '20', '--degrade', 'shake')
+    ways = []
+    for number in range(1, 21):
+        name = f'0001/annot/{number:06d}.pts'
+        one = read_pts(tmp_path / 'clean' / name)
+        two = read_pts(shaken / name)
+        # All keypoints move by the same way.
+        assert np.ptp(two - one, axis=0).max() < 2e-3
+        ways.append((two - one)[0])
+    assert np.abs(ways).max() > 0.5
+
+
+def test_videos_are_degraded_as_they_are(call, tmp_path, monkeypatch, capsys):
+    data = write_videos(tmp_path / 'videos', videos=2, frames=40)
+    path = data / 'annotations' / 'all.json'
+    ways: list[list[bytes]] = []
+    for seed in ('0', '0', '1'):
+        command = ['make_clips.py', str(path), str(tmp_path / 'hard')]
+        command += ['--degrade', 'dark', 'compression', '--seed', seed]
+        monkeypatch.setattr(sys, 'argv', command)
+        make_clips.main()
+        assert '2 videos of 40 frames' in capsys.readouterr().out
+        images = sorted((tmp_path / 'hard').glob('*/imgs/*.jpg'))
+        assert len(images) == 80
+        content = [image.read_bytes() for image in images]
+        (tmp_path / 'hard').rename(tmp_path / f'hard{len(ways)}')
+        ways.append(content)
+    assert ways[0] == ways[1] != ways[2]

@@ -1,85 +1,88 @@
-"""Write the films that a moving camera would take of photos:
+"""Write videos with exact keypoints, clean or degraded:
 
 python tools/make_clips.py data/300w/annotations/300w_val.json DST \\
     [--frames 30] [--size 256] [--occluders 0.5] [--seed 0]
+    [--degrade occluder shake ... --strength 1]
 
-Each photo of a converted data set becomes a video in the extracted layout of
-300-VW (frames and .pts marks, 1-based), to be converted by convert_300vw.py
---protocol csv: real texture, exact marks in every frame, for measuring jitter
-and lag of any system. The camera's way and what passes in front of the face
-are those of ClipFromImage.
+Each photo of a converted data set becomes the video that a moving camera
+would take of it; of a data set of videos each face's longest run of frames is
+taken as it is. With --degrade, bursts of these kinds make frames hard to
+read; under camera shake the picture moves, and the keypoints with it. The
+result has the extracted layout of 300-VW (frames and .pts files, 1-based), to
+be converted by convert_300vw.py --protocol csv: real texture, exact keypoints
+in every frame, for measuring jitter and lag of any system.
 """
 
 import argparse
 import shutil
 from pathlib import Path
-from typing import Any
 
-import cv2
-from mmengine.registry import init_default_scope
-from mmpose.registry import DATASETS
 from tqdm import tqdm
 
 import rednet_mm  # noqa: F401
 from data_converters.pts import write_pts
+from rednet_mm.datasets.degradation import KINDS
+from rednet_mm.datasets.degraded_videos import (
+    CleanVideo,
+    annotated_videos,
+    degraded,
+    moved_photos,
+    write_frame,
+)
+from rednet_mm.datasets.transforms.degrade_clip import photo_patches
 from rednet_mm.engine.launch import one_sentence_errors
 from rednet_mm.errors import UserError
 
-# The crop's side in sides of the box of the marks: the face moves in it.
-PADDING = 2.0
 
-
-def films(args: argparse.Namespace) -> Any:
-    """A data set of single frames, ``frames`` of each photo in order."""
-    init_default_scope('mmpose')
-    return DATASETS.build(
-        dict(
-            type='VideoClipDataset',
-            ann_file=str(args.json.resolve()),
-            data_root=str(args.root or args.json.resolve().parents[1]),
-            data_prefix=dict(img=''),
-            frames_of_still=args.frames,
-            test_mode=True,
-            pipeline=[
-                dict(type='LoadImage'),
-                dict(type='GetBBoxCenterScale', padding=PADDING),
-                dict(
-                    type='ClipFromImage',
-                    occluder_prob=args.occluders,
-                    seed=args.seed,
-                ),
-                dict(
-                    type='TopdownAffine',
-                    input_size=(args.size, args.size),
-                    use_udp=True,
-                ),
-            ],
-        )
+def clean_videos(args: argparse.Namespace) -> list[CleanVideo]:
+    """The photos of the data set as videos, or its videos."""
+    return annotated_videos(args.json, args.root, args.frames) or moved_photos(
+        args.json,
+        args.root,
+        args.frames or 30,
+        args.size,
+        args.occluders,
+        args.seed,
     )
 
 
-def write(dataset: Any, folder: Path, frames: int) -> int:
-    """All videos, and a table of them; how many there are."""
+def write(videos: list[CleanVideo], folder: Path, args: argparse.Namespace) -> None:
+    """All videos, and a table of them."""
+    patches = None
+    if 'occluder' in args.degrade:
+        patches = photo_patches(
+            str(args.patches or args.json),
+            '' if args.patches else str(args.root or ''),
+        )
     rows = [('video', 'subject', 'split')]
-    for place in tqdm(range(len(dataset)), unit='frame'):
-        video, frame = divmod(place, frames)
-        name = f'{video + 1:04d}'
-        if frame == 0:
-            rows.append((name, name, 'val'))
+    frames = sum(len(video.frame_ids) for video in videos)
+    with tqdm(total=frames, unit='frame') as progress:
+        for video in videos:
+            rows.append((video.name, video.subject, 'val'))
             for part in ('imgs', 'annot'):
-                (folder / name / part).mkdir(parents=True)
-        found = dataset[place]
-        stem = f'{frame + 1:06d}'
-        image = folder / name / 'imgs' / f'{stem}.jpg'
-        cv2.imwrite(str(image), found['img'], [cv2.IMWRITE_JPEG_QUALITY, 95])
-        marks = found['transformed_keypoints'][0]
-        write_pts(folder / name / 'annot' / f'{stem}.pts', marks, base=1)
+                (folder / video.name / part).mkdir(parents=True)
+            for frame in degraded(
+                video,
+                args.degrade,
+                args.seed,
+                patches,
+                strength=args.strength,
+            ):
+                stem = f'{frame.frame_id + 1:06d}'
+                write_frame(
+                    folder / video.name / 'imgs' / f'{stem}.jpg', frame.image
+                )
+                write_pts(
+                    folder / video.name / 'annot' / f'{stem}.pts',
+                    frame.keypoints,
+                    base=1,
+                )
+                progress.update()
     table = ''.join(f'{",".join(row)}\n' for row in rows)
     (folder / 'subjects.csv').write_text(table)
-    return len(rows) - 1
 
 
-def make(args: argparse.Namespace) -> int:
+def make(args: argparse.Namespace) -> list[CleanVideo]:
     """The folder, whole or not at all.
 
     Raises:
@@ -92,10 +95,11 @@ def make(args: argparse.Namespace) -> int:
         raise UserError(f'{args.dst} is there already; name another folder')
     part = args.dst.with_name(f'{args.dst.name}.part')
     shutil.rmtree(part, ignore_errors=True)
+    videos = clean_videos(args)
     part.mkdir(parents=True)
-    number = write(films(args), part, args.frames)
+    write(videos, part, args)
     part.rename(args.dst)
-    return number
+    return videos
 
 
 def main() -> None:
@@ -105,19 +109,44 @@ def main() -> None:
     parser.add_argument(
         '--root', type=Path, help='of the images; default: two above the JSON'
     )
-    parser.add_argument('--frames', type=int, default=30, help='of a video')
-    parser.add_argument('--size', type=int, default=256, help='pixels a side')
+    parser.add_argument(
+        '--frames',
+        type=int,
+        help='of each video, at most (default: 30 of a photo, else all)',
+    )
+    parser.add_argument(
+        '--size', type=int, default=256, help='pixels a side, of photos'
+    )
     parser.add_argument(
         '--occluders',
         type=float,
         default=0.5,
-        help='share of videos in which something passes before the face',
+        help='share of videos of photos in which something of one colour '
+        'passes before the face',
+    )
+    parser.add_argument(
+        '--degrade',
+        nargs='+',
+        default=[],
+        choices=list(KINDS),
+        help='what makes frames hard to read, in bursts',
+    )
+    parser.add_argument(
+        '--strength', type=float, default=1.0, help='of that (default: 1)'
+    )
+    parser.add_argument(
+        '--patches',
+        type=Path,
+        help='JSON whose photos give the textures of occluders (default: the '
+        'same)',
     )
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
     with one_sentence_errors():
-        number = make(args)
-    print(f'{args.dst}: {number} videos of {args.frames} frames')
+        videos = make(args)
+    frames = sorted({len(video.frame_ids) for video in videos})
+    said = ' to '.join(map(str, {frames[0]: 0, frames[-1]: 0}))
+    print(f'{args.dst}: {len(videos)} videos of {said} frames')
 
 
 if __name__ == '__main__':

@@ -8,12 +8,18 @@ from .face import (
     VideoClipDataset,
 )
 from .samplers import SubjectBatchSampler, VideoBatchSampler
-from .transforms import ClipFromImage, LoadVideoFrame, ShiftScaleBox
+from .transforms import (
+    ClipFromImage,
+    DegradeClip,
+    LoadVideoFrame,
+    ShiftScaleBox,
+)
 
 __all__ = [
     'ClipFromImage',
     'CombinedClipDataset',
     'CombinedStillDataset',
+    'DegradeClip',
     'LoadVideoFrame',
     'ShiftScaleBox',
     'Still300WDataset',

@@ -43,6 +43,7 @@ STEADINESS = {
     'acceleration': 'acceleration (%)',
     'true_acceleration': 'of the truth (%)',
     'lag': 'lag (frames)',
+    'nmf': 'NMF',
 }
 COUNTS = ('frames', 'missing', 'unmeasured', 'reinits')
 

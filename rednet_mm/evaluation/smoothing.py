@@ -1,12 +1,13 @@
 """The baseline of every claim about jitter: the same system, smoothed."""
 
 import dataclasses
-from typing import Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 
 from rednet_mm.errors import UserError
-from rednet_mm.one_euro import OneEuroFilter, OneEuroState
+from rednet_mm.one_euro import OneEuroFilter
+from rednet_mm.shape_filter import ShapeFilter
 
 from .records import LandmarkRecords
 
@@ -14,9 +15,9 @@ from .records import LandmarkRecords
 def smoothed(
     records: LandmarkRecords,
     fps: float = 25.0,
-    one_euro: Optional[OneEuroFilter] = None,
+    smooth: Optional[Union[OneEuroFilter, ShapeFilter]] = None,
 ) -> LandmarkRecords:
-    """A system's predictions through a One Euro filter, track by track.
+    """A system's predictions through a filter, track by track.
 
     Causal, as a user would run it. Where a frame has no prediction, or one
     is left out, the filter begins anew.
@@ -24,10 +25,12 @@ def smoothed(
     Args:
         records (LandmarkRecords): Of videos, at least in part.
         fps (float): Frames a second of the videos. Defaults to 25.
-        one_euro (OneEuroFilter, optional): Defaults to its usual settings.
+        smooth (OneEuroFilter | ShapeFilter, optional): Defaults to the
+            shape filter with its usual settings.
 
     Returns:
-        LandmarkRecords: The same rows, called ``NAME + One Euro``.
+        LandmarkRecords: The same rows, called ``NAME + shape filter`` or
+        ``NAME + One Euro``.
 
     Raises:
         UserError: if all tracks are of one frame, or for a rate of zero.
@@ -39,9 +42,9 @@ def smoothed(
         )
     if not fps > 0:
         raise UserError(f'{fps} frames a second: give more than 0')
-    one_euro = one_euro or OneEuroFilter()
+    smooth = smooth or ShapeFilter()
     prediction = records.prediction.copy()
-    state: Optional[OneEuroState] = None
+    state: Any = None
     last = (-1, -1)
     for row, (track, frame) in enumerate(
         zip(records.tracks.tolist(), records.frame_ids.tolist())
@@ -52,9 +55,10 @@ def smoothed(
         if np.isnan(prediction[row]).any():
             state = None
             continue
-        prediction[row], state = one_euro.step(
+        prediction[row], state = smooth.step(
             prediction[row], frame / fps, state
         )
+    title = 'One Euro' if isinstance(smooth, OneEuroFilter) else 'shape filter'
     return dataclasses.replace(
-        records, name=f'{records.name} + One Euro', prediction=prediction
+        records, name=f'{records.name} + {title}', prediction=prediction
     )

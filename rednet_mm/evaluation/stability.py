@@ -15,6 +15,9 @@ LEAST_SPEED = 1e-3
 # Rows that are looked at in one go, or one track where that is longer.
 PART = 2048
 
+# The face's side in the unit of normalised mean flicker, pixels.
+FLICKER_SIDE = 256
+
 # Frames of a track without which its lag is not told.
 LEAST_FRAMES = 5
 
@@ -30,12 +33,14 @@ class Stability:
         true_acceleration (np.ndarray): (N,), of the truth, same unit.
         lag (np.ndarray): (number of tracks,), frames, positive where the
             predictions come late.
+        nmf (np.ndarray): (number of tracks,), normalised mean flicker.
     """
 
     motion: np.ndarray
     acceleration: np.ndarray
     true_acceleration: np.ndarray
     lag: np.ndarray
+    nmf: np.ndarray
 
 
 def stability(
@@ -57,6 +62,11 @@ def stability(
       both coordinates in one, each with an intercept of its own (a point
       that is always a little off is not late). NaN for a track that hardly
       moves, or moves evenly: there a lag cannot be told from an offset.
+    * Normalised mean flicker (NMF) of a track, in the scale of its authors'
+      code (video_NMJ of polo5/LDEQ_RwR): 100 * |d_t - d_{t+1}| for a face of
+      256 pixels, root mean square over points and frames; s is that of
+      frame t+1. Micaelli et al., "Recurrence without Recurrence: Stable
+      Video Landmark Detection with Deep Equilibrium Models", CVPR 2023.
 
     Args:
         prediction (np.ndarray): (N, P, 2), pixels.
@@ -68,8 +78,8 @@ def stability(
     """
     order = np.lexsort((frame_ids, tracks))
     motion, acceleration, true_acceleration = np.full((3, len(tracks)), np.nan)
-    lag = np.full(int(tracks.max()) + 1, np.nan)
-    found = Stability(motion, acceleration, true_acceleration, lag)
+    lag, nmf = np.full((2, int(tracks.max()) + 1), np.nan)
+    found = Stability(motion, acceleration, true_acceleration, lag, nmf)
     for rows in _parts(order, tracks):
         follows = np.diff(frame_ids[rows]) == 1
         follows &= np.diff(tracks[rows]) == 0
@@ -120,11 +130,11 @@ def _fill(
     first = np.flatnonzero(follows)
     middle = np.flatnonzero(follows[1:] & follows[:-1]) + 1
     error = prediction - truth
-    found.motion[rows[first]] = _relative(
-        error[first + 1] - error[first],
-        visible[first] & visible[first + 1],
-        sizes[first],
-    )
+    change = error[first + 1] - error[first]
+    both = visible[first] & visible[first + 1]
+    found.motion[rows[first]] = _relative(change, both, sizes[first])
+    moved, flicker = _flicker(change, both, sizes[first + 1], tracks[first])
+    found.nmf[moved] = flicker
     seen = visible[middle - 1] & visible[middle] & visible[middle + 1]
     for out, marks in (
         (found.acceleration, prediction),
@@ -148,6 +158,21 @@ def _relative(
         mean = 100 * lengths.sum(1) / seen.sum(1) / sizes
     mean[~np.isfinite(mean)] = np.nan
     return mean
+
+
+def _flicker(
+    change: np.ndarray,
+    seen: np.ndarray,
+    sizes: np.ndarray,
+    tracks: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tracks and their NMF, from changes of the error (n, P, 2) by track."""
+    square = (change**2).sum(-1) / (sizes[:, None] / FLICKER_SIDE) ** 2
+    known = seen & np.isfinite(square)
+    told, places = np.unique(tracks, return_inverse=True)
+    total = np.bincount(places, np.where(known, square, 0).sum(1))
+    count = np.bincount(places, known.sum(1))
+    return told, 100 * np.sqrt(total / np.where(count > 0, count, np.nan))
 
 
 def _lags(

@@ -33,8 +33,8 @@ class Summary:
         figures (dict[str, float]): Over all rows, errors in percent:
             ``NME``, ``NME_std``, ``failure_rate@8``, ``AUC@8`` and so on,
             ``NME_frame``, ``NME_video``, ``motion``, ``acceleration``,
-            ``true_acceleration``, ``lag`` (frames), and the counts
-            ``frames``, ``missing``, ``unmeasured``, ``reinits``.
+            ``true_acceleration``, ``lag`` (frames), ``nmf``, and the
+            counts ``frames``, ``missing``, ``unmeasured``, ``reinits``.
         groups (dict[str, dict[str, float]]): The same of each group.
         tracks (dict[str, np.ndarray]): The same of each track, (G,) each, by
             ``records.track_names``.

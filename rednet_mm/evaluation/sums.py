@@ -52,7 +52,7 @@ class RowSums:
             self.values[f'auc@{limit:g}'] = np.where(usable, area, 0)
         for name in ('motion', 'acceleration', 'true_acceleration'):
             self._add_mean(name, getattr(steady, name))
-        self.lag = steady.lag
+        self.of_tracks = dict(lag=steady.lag, nmf=steady.nmf)
 
     def _add_mean(self, name: str, values: np.ndarray) -> None:
         known = ~np.isnan(values)
@@ -84,12 +84,14 @@ class RowSums:
         )
         sums['video_count'] = told.astype(float)
         present, first = np.unique(tracks[rows], return_index=True)
-        lags, owner = self.lag[present], labels[rows][first]
-        known = ~np.isnan(lags)
-        for name, value in (('lag', lags[known]), ('lag_count', None)):
-            sums[name] = np.bincount(
-                owner[known], value, minlength=number
-            ).astype(float)
+        owner = labels[rows][first]
+        for name, values in self.of_tracks.items():
+            value = values[present]
+            known = ~np.isnan(value)
+            for key, weight in ((name, value[known]), (f'{name}_count', None)):
+                sums[key] = np.bincount(
+                    owner[known], weight, minlength=number
+                ).astype(float)
         return sums
 
     def figures(self, sums: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -122,7 +124,13 @@ class RowSums:
                 }
             )
         figures.update(NME_frame=frame, NME_video=video)
-        for name in ('motion', 'acceleration', 'true_acceleration', 'lag'):
+        for name in (
+            'motion',
+            'acceleration',
+            'true_acceleration',
+            'lag',
+            'nmf',
+        ):
             figures[name] = sums[name] / sums[f'{name}_count']
         return {
             **figures,

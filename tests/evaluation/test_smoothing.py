@@ -24,7 +24,7 @@ def moving(frames: int, noise: float) -> tuple[np.ndarray, np.ndarray]:
 
 def test_noise_trembles_less_and_lags_more():
     records = videos_of(*moving(100, 1.0), [100], name='noisy')
-    calm = smoothed(records)
+    calm = smoothed(records, smooth=OneEuroFilter())
     assert calm.name == 'noisy + One Euro'
     before, after = (evaluate(each, PLAIN).figures for each in (records, calm))
     assert after['acceleration'] < before['acceleration'] / 3
@@ -32,6 +32,16 @@ def test_noise_trembles_less_and_lags_more():
     assert after['lag'] > 0.5
     # The records that were given are as they were.
     assert evaluate(records, PLAIN).figures == before
+
+
+def test_the_shape_filter_trembles_less_and_does_not_lag():
+    records = videos_of(*moving(100, 0.3), [100], name='noisy')
+    calm = smoothed(records)
+    assert calm.name == 'noisy + shape filter'
+    before, after = (evaluate(each, PLAIN).figures for each in (records, calm))
+    assert after['motion'] < 0.75 * before['motion']
+    assert after['NME'] < before['NME']
+    assert abs(after['lag']) < 0.1
 
 
 def test_each_track_and_each_gap_begins_anew():

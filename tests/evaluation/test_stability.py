@@ -46,6 +46,28 @@ def test_by_hand():
     assert found.true_acceleration[1:3].tolist() == [0, 0]
 
 
+def test_flicker_by_hand():
+    # Errors change by (3, 4) and 0 in the first pair, by (-3, -4) and
+    # (0, 12) in the second: squares of 25, 0, 25 and 144 of faces of 100
+    # pixels. In the authors' unit a face has 256 pixels, and 1 is 100:
+    # 256 * sqrt(194 / 4) = 1782.8.
+    truth = np.zeros((3, 2, 2))
+    prediction = truth.copy()
+    prediction[1, 0] = 3, 4
+    prediction[2, 1] = 0, 12
+    found = steady(prediction, truth)
+    assert found.nmf[0] == pytest.approx(256 * np.sqrt(194 / 4))
+    # A point that is not annotated, and a track of its own, do not count.
+    visible = np.ones((3, 2), bool)
+    visible[:, 1] = False
+    assert steady(prediction, truth, visible=visible).nmf[0] == pytest.approx(
+        256 * 5
+    )
+    apart = steady(prediction, truth, tracks=[0, 1, 1]).nmf
+    assert np.isnan(apart[0])
+    assert apart[1] == pytest.approx(256 * np.sqrt((25 + 144) / 2))
+
+
 def test_only_consecutive_frames_of_one_track():
     rng = np.random.default_rng(0)
     truth, prediction = rng.uniform(0, 9, (2, 6, 3, 2))
