@@ -4,7 +4,7 @@ The small model for CPUs, going on from its weights. A first frame takes the
 detection and the regression step, every other one the regression step alone,
 from the last frame's keypoints in this frame's crop. Clips are photos whose
 face moves and whose frames are degraded in bursts; the network is fed its own
-last keypoints, and batch norm keeps its statistics. See docs/memory_over_time.md.
+last keypoints, and batch norm keeps its statistics (docs/memory_over_time.md).
 
 Data: python data_converters/convert_300w.py SRC data/300w
       python data_converters/convert_300vw.py SRC data/ytfaces --base 0 \\
@@ -111,10 +111,7 @@ train_pipeline = [
         ),
     ),
     dict(type='GenerateTarget', encoder=codec),
-    dict(
-        type='PackPoseInputs',
-        meta_keys=('id', 'img_path', 'input_size', 'crop_in_frame'),
-    ),
+    dict(type='PackPoseInputs'),
 ]
 val_pipeline = [
     dict(type='LoadImage'),

@@ -1,7 +1,7 @@
-"""The first step of a frame starts from the detection of the one before.
+"""Every frame starts from the keypoints of the one before.
 
-As in the authors' tracker; before it, images and identities are trained from
-empty maps as ever.
+A first frame takes both steps from an empty map, the others the regression
+step alone; images and identities are trained from empty maps as ever.
 """
 
 _base_ = [

@@ -84,7 +84,10 @@ def _branch(graph: Any, prefix: str, weights: dict[tuple, Any]) -> Any:
         helper.make_tensor_value_info(
             prefix + each.name,
             each.type.tensor_type.elem_type,
-            [d.dim_param or d.dim_value for d in each.type.tensor_type.shape.dim],
+            [
+                d.dim_param or d.dim_value
+                for d in each.type.tensor_type.shape.dim
+            ],
         )
         for each in graph.output
     ]

@@ -96,8 +96,13 @@ def _trace(network: TorchNetwork, path: Path) -> Any:
     models = []
     for follows in (False, True):
         step = SingleStep(network.model, follows).eval()
-        after = [f'next_{name}' for name in step.state_names]
-        inputs = ['crops', *([WARPS] * step.takes_warps), *step.state_names]
+        # What is found has its name already.
+        states = [
+            f'last_{name}' if name in RESULTS else name
+            for name in step.state_names
+        ]
+        after = [f'next_{name}' for name in states]
+        inputs = ['crops', *([WARPS] * step.takes_warps), *states]
         outputs = [*RESULTS, *after]
         with torch.no_grad(), warnings.catch_warnings():
             # Sizes of maps become constants, which is meant; how the number
@@ -117,9 +122,7 @@ def _trace(network: TorchNetwork, path: Path) -> Any:
                 str(path),
                 input_names=inputs,
                 output_names=outputs,
-                dynamic_axes={
-                    each: {0: 'faces'} for each in inputs + outputs
-                },
+                dynamic_axes={each: {0: 'faces'} for each in inputs + outputs},
                 opset_version=OPSET,
                 dynamo=False,
             )
@@ -188,9 +191,7 @@ def compare(ours: TorchNetwork, theirs: OnnxNetwork) -> float:
 
 def _memory(state: RecurrentState) -> tuple[np.ndarray, ...]:
     """One face's state as :class:`OnnxNetwork` keeps it."""
-    parts = [
-        (getattr(state, name), axis) for name, axis in FACE_AXES.items()
-    ]
+    parts = [(getattr(state, name), axis) for name, axis in FACE_AXES.items()]
     return tuple(
         part.transpose(0, axis)[0].numpy()
         for part, axis in parts

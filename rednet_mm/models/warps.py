@@ -8,8 +8,8 @@ from mmpose.structures.bbox import get_udp_warp_matrix
 
 from rednet_mm.errors import UserError
 
-# Of PackPoseInputs' meta keys; bbox_rotation counts as 0 where it is not
-# there, so a pipeline that turns crops has to name it.
+# Of PackPoseInputs' meta keys. VideoClipDataset adds bbox_rotation where a
+# transform turned the crop; it counts as 0 where it is not there.
 NEEDED = ('input_center', 'input_scale', 'input_size')
 
 

@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """Clips with exact keypoints out of photos, degraded in bursts.
 
 A clip is a function of time: keypoints in frame coordinates, and the pixels
@@ -133,8 +134,11 @@ class Clip:
         n = 6
         self.bend_at = k[rng.randint(0, 68, n)]
         self.bend_width = rng.uniform(0.1, 0.3, n) * SIDE
-        reach = self.bend_width * 0.3 * rng.uniform(0.2, 1, n) * (
-            0 if rng.uniform() < 0.15 else 1
+        reach = (
+            self.bend_width
+            * 0.3
+            * rng.uniform(0.2, 1, n)
+            * (0 if rng.uniform() < 0.15 else 1)
         )
         self.bend = Waves(rng, *np.repeat(reach, 2), fastest=0.7)
         self.border = (
@@ -152,7 +156,9 @@ class Clip:
         self.strength = rng.uniform(0, 1, max(len(self.bursts), 1))
         self.jitter = rng.normal(0, 1, (frames + 2, 4))
         grid = np.stack(
-            np.meshgrid(np.linspace(0, SIZE - 1, 17), np.linspace(0, SIZE - 1, 17)),
+            np.meshgrid(
+                np.linspace(0, SIZE - 1, 17), np.linspace(0, SIZE - 1, 17)
+            ),
             -1,
         )
         self.grid = grid.reshape(-1, 2)
@@ -162,8 +168,13 @@ class Clip:
         for _ in range(rng.choice([0, 1, 2], p=[0.25, 0.5, 0.25])):
             length = rng.randint(2, 9)
             first = rng.randint(-2, max(self.frames - 2, 1))
-            bursts.append((KINDS[rng.choice(5, p=[0.35, 0.25, 0.2, 0.1, 0.1])],
-                           first, first + length))
+            bursts.append(
+                (
+                    KINDS[rng.choice(5, p=[0.35, 0.25, 0.2, 0.1, 0.1])],
+                    first,
+                    first + length,
+                )
+            )
         return bursts
 
     def _occluders(self, rng, others):
@@ -181,19 +192,33 @@ class Clip:
                 )
             mask = np.zeros((size, size), np.uint8)
             if rng.uniform() < 0.4:
-                cv2.ellipse(mask, (size // 2,) * 2,
-                            (size // 2, int(size * rng.uniform(0.25, 0.5))),
-                            rng.uniform(0, 180), 0, 360, 255, -1)
+                cv2.ellipse(
+                    mask,
+                    (size // 2,) * 2,
+                    (size // 2, int(size * rng.uniform(0.25, 0.5))),
+                    rng.uniform(0, 180),
+                    0,
+                    360,
+                    255,
+                    -1,
+                )
             else:
                 angles = np.sort(rng.uniform(0, 2 * np.pi, 7))
                 radius = size / 2 * rng.uniform(0.5, 1, 7)
-                points = size / 2 + np.stack(
-                    [np.cos(angles), np.sin(angles)], 1) * radius[:, None]
+                points = (
+                    size / 2
+                    + np.stack([np.cos(angles), np.sin(angles)], 1)
+                    * radius[:, None]
+                )
                 cv2.fillPoly(mask, [points.astype(np.int32)], 255)
             way = Waves(rng, 0.3 * SIDE, 0.3 * SIDE, 0.8, fastest=0.6)
             start = self.k[rng.randint(0, 68)]
             self.patches[number] = (
-                np.ascontiguousarray(texture), mask, way, start)
+                np.ascontiguousarray(texture),
+                mask,
+                way,
+                start,
+            )
 
     def _active(self, t):
         return [
@@ -205,8 +230,11 @@ class Clip:
     def kind(self, t):
         """The kind of degradation of a frame, 'clean', or 'several'."""
         kinds = {kind for _, kind in self._active(t)}
-        return 'clean' if not kinds else (
-            kinds.pop() if len(kinds) == 1 else 'several')
+        return (
+            'clean'
+            if not kinds
+            else (kinds.pop() if len(kinds) == 1 else 'several')
+        )
 
     def _camera(self, t):
         """Photo -> frame (2, 3)."""
@@ -244,7 +272,8 @@ class Clip:
         grid = grid + self._bent(grid, t)
         maps = _upsampled(grid)
         image = cv2.remap(
-            self.image, maps, None, cv2.INTER_LINEAR, borderMode=self.border)
+            self.image, maps, None, cv2.INTER_LINEAR, borderMode=self.border
+        )
         active = self._active(t)
         for n, kind in active:
             if kind == 'patch':
@@ -271,7 +300,8 @@ class Clip:
         m = compose(crop, m)
         cover = cv2.warpAffine(mask, m, (SIZE, SIZE))[..., None] / 255
         patch = cv2.warpAffine(
-            texture, m, (SIZE, SIZE), borderMode=cv2.BORDER_REPLICATE)
+            texture, m, (SIZE, SIZE), borderMode=cv2.BORDER_REPLICATE
+        )
         return (image * (1 - cover) + patch * cover).astype(np.uint8)
 
     def _light(self, image, active, rng):
@@ -305,10 +335,13 @@ class Clip:
             side = int(small)
             image = cv2.resize(
                 cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA),
-                (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
+                (SIZE, SIZE),
+                interpolation=cv2.INTER_LINEAR,
+            )
         if quality is not None:
             _, code = cv2.imencode(
-                '.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+                '.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality]
+            )
             image = cv2.imdecode(code, cv2.IMREAD_COLOR)
         return image
 

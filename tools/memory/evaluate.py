@@ -1,6 +1,7 @@
+# mypy: ignore-errors
 """Closed-loop tracking of degraded clips: errors by kind of degradation.
 
-python tools/memory/evaluate.py NAME[:every] ... [--clips 16 --frames 300]
+python tools/memory/evaluate.py NAME ... [--clips 16 --frames 300]
 """
 
 import argparse
@@ -13,9 +14,9 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-import clips as C  # noqa: E402
-from network import Net  # noqa: E402
-from train import between, moved  # noqa: E402
+import clips as C
+from network import Net
+from train import between, moved
 
 torch.set_num_threads(1)
 KINDS = ('clean', *C.KINDS)
@@ -38,15 +39,21 @@ def load(name):
 def track(net, clips, frames, bf16=True):
     """Predictions (B, T, 68, 2) in frame coordinates, scores (B, T)."""
     rng = np.random.RandomState(0)
-    m = np.stack([
-        C.crop_matrix(c.truth(0), rng.normal(0, 0.04, 2),
-                      np.exp(rng.normal(0, 0.06))) for c in clips])
+    m = np.stack(
+        [
+            C.crop_matrix(
+                c.truth(0), rng.normal(0, 0.04, 2), np.exp(rng.normal(0, 0.06))
+            )
+            for c in clips
+        ]
+    )
     before, state, found, scores = None, None, [], []
     new = np.ones(len(clips), bool)  # det -> reg, from the detector's bbox
     asked = 0
     for t in range(frames):
         crops = torch.from_numpy(
-            np.stack([c.render(t, a) for c, a in zip(clips, m)]))
+            np.stack([c.render(t, a) for c, a in zip(clips, m)])
+        )
         with torch.autocast('cpu', torch.bfloat16, enabled=bf16):
             prepared = net.prepare(net.normalised(crops))
             reg = torch.empty(len(clips), 68, 64, 64)
@@ -66,7 +73,9 @@ def track(net, clips, frames, bf16=True):
         again = torch.from_numpy(new)[:, None, None]
         last = place if state is None else torch.where(again, place, state[0])
         state = [place, last]
-        k = [C.apply(C.invert(a), p) for a, p in zip(m, place.double().numpy())]
+        k = [
+            C.apply(C.invert(a), p) for a, p in zip(m, place.double().numpy())
+        ]
         found.append(k)
         before = m
         m, new = [], np.zeros(len(clips), bool)
@@ -116,17 +125,31 @@ def metrics(pred, truth, kinds):
             here = kinds == kind
         both = here[:, 1:] & here[:, :-1]
         out[kind] = dict(
-            error=error[here].mean(), p95=np.percentile(error[here], 95),
+            error=error[here].mean(),
+            p95=np.percentile(error[here], 95),
             failures=100 * (error[here] > 10).mean(),
             motion=motion[both].mean(),
-            acceleration=acc[here[:, 1:-1]].mean())
+            acceleration=acc[here[:, 1:-1]].mean(),
+        )
     out['lag'] = dict(clean=lag(quiet), all=lag(1.0))
     by_clip = dict(
-        error=error.mean(1).tolist(), motion=motion.mean(1).tolist(),
-        thirds=[error[:, s].mean().item() for s in np.array_split(
-            np.arange(error.shape[1]), 3)],
-        bad=[float((100 * np.linalg.norm(d[:, i], axis=-1).mean(-1)
-                    / norm[:, i]).max()) for i in range(0, d.shape[1], 25)])
+        error=error.mean(1).tolist(),
+        motion=motion.mean(1).tolist(),
+        thirds=[
+            error[:, s].mean().item()
+            for s in np.array_split(np.arange(error.shape[1]), 3)
+        ],
+        bad=[
+            float(
+                (
+                    100
+                    * np.linalg.norm(d[:, i], axis=-1).mean(-1)
+                    / norm[:, i]
+                ).max()
+            )
+            for i in range(0, d.shape[1], 25)
+        ],
+    )
     return out, by_clip
 
 
@@ -134,11 +157,16 @@ def table(name, out):
     cells = []
     for kind in (*KINDS, 'degraded', 'all'):
         m = out[kind]
-        cells.append(f"{m['error']:.2f}/{m['p95']:.1f}/{m['failures']:.1f}/"
-                     f"{m['motion']:.2f}")
+        cells.append(
+            f'{m["error"]:.2f}/{m["p95"]:.1f}/{m["failures"]:.1f}/'
+            f'{m["motion"]:.2f}'
+        )
     lag = out['lag']
-    return (f'| {name} | ' + ' | '.join(cells)
-            + f" | {lag['clean']:.2f}/{lag['all']:.2f} |")
+    return (
+        f'| {name} | '
+        + ' | '.join(cells)
+        + f' | {lag["clean"]:.2f}/{lag["all"]:.2f} |'
+    )
 
 
 def main():
@@ -156,27 +184,45 @@ def main():
         for i in range(args.clips):
             rng = np.random.RandomState(90_000 + i)
             j = rng.randint(len(images))
-            clips.append(C.Clip(
-                images[j], keypoints[j], others, rng, args.frames,
-                C.hard_bursts(rng, args.frames)))
+            clips.append(
+                C.Clip(
+                    images[j],
+                    keypoints[j],
+                    others,
+                    rng,
+                    args.frames,
+                    C.hard_bursts(rng, args.frames),
+                )
+            )
         return clips
 
     clips = build()
     truth = np.array([[c.truth(t) for t in range(args.frames)] for c in clips])
     kinds = np.array([[c.kind(t) for t in range(args.frames)] for c in clips])
-    print('| model | ' + ' | '.join((*KINDS, 'degraded', 'all'))
-          + ' | lag clean/all |')
+    print(
+        '| model | '
+        + ' | '.join((*KINDS, 'degraded', 'all'))
+        + ' | lag clean/all |'
+    )
     for name in args.names:
         t0 = time.time()
         pred, scores = track(load(name), clips, args.frames)
         out, by_clip = metrics(pred, truth, kinds)
-        print(table(name, out), f'{time.time() - t0:.0f} s',
-              'thirds', np.round(by_clip['thirds'], 2),
-              'end', np.round(by_clip['bad'][-1], 1), flush=True)
+        print(
+            table(name, out),
+            f'{time.time() - t0:.0f} s',
+            'thirds',
+            np.round(by_clip['thirds'], 2),
+            'end',
+            np.round(by_clip['bad'][-1], 1),
+            flush=True,
+        )
         Path('work_dirs/memory/eval').mkdir(parents=True, exist_ok=True)
-        Path(f"work_dirs/memory/eval/{name.replace('/', '_')}.json"
-             ).write_text(json.dumps(dict(out=out, by_clip=by_clip,
-                                          args=vars(args))))
+        Path(
+            f'work_dirs/memory/eval/{name.replace("/", "_")}.json'
+        ).write_text(
+            json.dumps(dict(out=out, by_clip=by_clip, args=vars(args)))
+        )
 
 
 if __name__ == '__main__':

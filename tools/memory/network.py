@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """The bundled network, and one regression step from the last keypoints."""
 
 import numpy as np
@@ -15,7 +16,9 @@ class Net(nn.Module):
         self.model = TorchNetwork(str(files.config), str(files.weights)).model
         self.model.eval()  # batch norm frozen
         self.memory = memory
-        channels = dict(none=0, disc=0, vel=0, all=68, velall=68, two=7)[memory]
+        channels = dict(none=0, disc=0, vel=0, all=68, velall=68, two=7)[
+            memory
+        ]
         self.memory_unit = None
         if channels:
             torch.manual_seed(1)
@@ -23,7 +26,8 @@ class Net(nn.Module):
             for norm in (unit[0].norm2, unit[0].downsample[1]):
                 nn.init.constant_(norm.weight, 0.1)
             self.memory_unit = unit.eval().to(
-                memory_format=torch.channels_last)
+                memory_format=torch.channels_last
+            )
         for p in self.parameters():
             p.requires_grad_(True)
 
@@ -32,7 +36,8 @@ class Net(nn.Module):
         pre = self.model.data_preprocessor
         x = crops.permute(0, 3, 1, 2).flip(1).float()
         return ((x - pre.mean) / pre.std).contiguous(
-            memory_format=torch.channels_last)
+            memory_format=torch.channels_last
+        )
 
     def prepare(self, frames):
         return self.model.backbone.prepare(frames)
@@ -49,7 +54,8 @@ class Net(nn.Module):
         """(N, 68, 2), pixels of the crop; differentiable."""
         with torch.autocast('cpu', enabled=False):
             return self.model.head.decoder.decode_maps(
-                reg.float().contiguous(), 'reg')[0]
+                reg.float().contiguous(), 'reg'
+            )[0]
 
     def recur(self, prepared, state, rng=None, dropout=0.0):
         """One regression step from keypoints [last, before] in this crop."""

@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """Train on degraded clips, with and without memory; resumable.
 
 python tools/memory/train.py NAME --memory disc --iters 1000
@@ -14,8 +15,8 @@ import torch
 import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).parent))
-import clips as C  # noqa: E402
-from network import Net  # noqa: E402
+import clips as C
+from network import Net
 
 torch.set_num_threads(1)
 
@@ -59,21 +60,22 @@ def cut(clips, t, seen, rng):
         lost = (
             np.abs((k.min(0) + k.max(0) - low - high) / 2) > (high - low) / 2
         ).any() or not 0.5 < (k.max(0) - k.min(0)).max() / (
-            high - low).max() < 2
+            high - low
+        ).max() < 2
         if lost:
             k = clip.truth(t - 1)
-        if t == 0:
-            big = True
-        else:
-            big = rng.uniform() < 0.07
+        big = t == 0 or rng.uniform() < 0.07
         shift = rng.normal(0, 0.05 if big else 0.004, 2)
         scale = np.exp(rng.normal(0, 0.1 if big else 0.005))
         m = C.crop_matrix(k, shift, scale)
         crops.append(clip.render(t, m))
         labels.append(C.apply(m, clip.truth(t)))
         matrices.append(m)
-    return (torch.from_numpy(np.stack(crops)),
-            torch.from_numpy(np.float32(labels)), np.stack(matrices))
+    return (
+        torch.from_numpy(np.stack(crops)),
+        torch.from_numpy(np.float32(labels)),
+        np.stack(matrices),
+    )
 
 
 def between(now, before):
@@ -159,7 +161,7 @@ def forward(net, losses, args, crops, labels, matrices, rng):
         out['det'] = losses.det(det, flat)
         out['reg'] = losses.reg(reg, flat)
         if args.motion or args.place:
-            places = [p for p in net.places(reg).unflatten(0, (T, B))]
+            places = list(net.places(reg).unflatten(0, (T, B)))
     else:
         clips, T = crops, args.frames
         seen = [clip.truth(0) for clip in clips]
@@ -185,8 +187,10 @@ def forward(net, losses, args, crops, labels, matrices, rng):
             place = place.detach()
             state = [place, place if state is None else state[0]]
             before = m
-            seen = [C.apply(C.invert(a), p) for a, p in
-                    zip(m, place.double().numpy())]
+            seen = [
+                C.apply(C.invert(a), p)
+                for a, p in zip(m, place.double().numpy())
+            ]
         out['reg'] = sum(regs) / T
     if args.motion or args.place:
         errors = [p - g for p, g in zip(places, labels)]
@@ -194,7 +198,8 @@ def forward(net, losses, args, crops, labels, matrices, rng):
         if args.place:
             e = torch.stack(errors) * torch.stack(seen)[..., None]
             out['place'] = args.place * F.smooth_l1_loss(
-                e, torch.zeros_like(e))
+                e, torch.zeros_like(e)
+            )
         if args.motion:
             terms = []
             for t in range(1, T):
@@ -208,8 +213,11 @@ def forward(net, losses, args, crops, labels, matrices, rng):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument('name')
-    p.add_argument('--memory', default='none',
-                   choices=['none', 'disc', 'vel', 'all', 'velall', 'two'])
+    p.add_argument(
+        '--memory',
+        default='none',
+        choices=['none', 'disc', 'vel', 'all', 'velall', 'two'],
+    )
     p.add_argument('--iters', type=int, default=1000)
     p.add_argument('--clips', type=int, default=4)
     p.add_argument('--frames', type=int, default=8)
@@ -226,17 +234,22 @@ def main():
     folder = Path('work_dirs/memory') / args.name
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
-    data = [C.load_photos('', '', f'data/{name}.npz')
-            for name in ('p300w_train', 'pyt_train')]
+    data = [
+        C.load_photos('', '', f'data/{name}.npz')
+        for name in ('p300w_train', 'pyt_train')
+    ]
     net = Net(args.memory)
     new = [q for n, q in net.named_parameters() if 'memory_unit' in n]
     old = [q for n, q in net.named_parameters() if 'memory_unit' not in n]
     if args.start:
         net.load_state_dict(
-            torch.load(args.start, weights_only=True)['net'], strict=False)
+            torch.load(args.start, weights_only=True)['net'], strict=False
+        )
     optim = torch.optim.AdamW(
         [dict(params=old, by=1.0), dict(params=new, by=5.0)],
-        lr=args.lr, weight_decay=0.01)
+        lr=args.lr,
+        weight_decay=0.01,
+    )
     it, spent = 0, 0.0
     last = folder / 'last.pth'
     if last.is_file():
@@ -250,8 +263,11 @@ def main():
     since, sums = time.time(), {}
     while it < (args.stop or args.iters):
         share = it / args.iters
-        lr = args.lr * min(1, (it + 1) / 40) * (
-            0.01 + 0.99 * (1 + np.cos(np.pi * share)) / 2)
+        lr = (
+            args.lr
+            * min(1, (it + 1) / 40)
+            * (0.01 + 0.99 * (1 + np.cos(np.pi * share)) / 2)
+        )
         for group in optim.param_groups:
             group['lr'] = lr * group['by']
         crops, labels, matrices, rng = batch(args, data, it)
@@ -270,13 +286,24 @@ def main():
             spent += time.time() - since
             since = time.time()
             text = ' '.join(f'{n} {v / 20:.4f}' for n, v in sums.items())
-            print(f'{it} {text} norm {float(norm):.2f} {spent / 60:.1f} min',
-                  file=log, flush=True)
+            print(
+                f'{it} {text} norm {float(norm):.2f} {spent / 60:.1f} min',
+                file=log,
+                flush=True,
+            )
             sums = {}
         if it % 100 == 0 or it == args.iters:
             part = folder / 'part.pth'
-            torch.save(dict(net=net.state_dict(), optim=optim.state_dict(),
-                            it=it, spent=spent, args=vars(args)), part)
+            torch.save(
+                dict(
+                    net=net.state_dict(),
+                    optim=optim.state_dict(),
+                    it=it,
+                    spent=spent,
+                    args=vars(args),
+                ),
+                part,
+            )
             part.rename(last)
 
 

@@ -36,6 +36,10 @@ TRACK_KEYS = (
     'box_size',
 )
 
+# And of its crop, where a transform turned it or moved the face: MMPose's
+# fields lack them, and init_from='previous' has to know where crops lie.
+CROP_KEYS = ('bbox_rotation', 'crop_in_frame')
+
 
 @DATASETS.register_module()
 class VideoClipDataset(CheckedAnnotations, Face300VWDataset):
@@ -315,7 +319,8 @@ class VideoClipDataset(CheckedAnnotations, Face300VWDataset):
         ):
             packed = self.pipeline(info)
         if packed is not None and 'data_samples' in packed:
-            packed['data_samples'].set_metainfo(about)
+            crop = {key: info[key] for key in CROP_KEYS if key in info}
+            packed['data_samples'].set_metainfo(about | crop)
         return packed
 
 

@@ -155,7 +155,6 @@ class ClipFromImage(BaseTransform):
         results['bbox_rotation'] = np.array([self.rotate * at[3]], np.float32)
         return results
 
-
     def _follow(
         self,
         results: dict,
