@@ -108,12 +108,23 @@ class ResponseMap(BaseKeypointCodec):
         dy = ys - centre[..., 1, None]
         return dx[..., None, :], dy[..., :, None]
 
-    def draw_discs(self, keypoints: Tensor) -> Tensor:
-        """Discs of ones round landmarks (N, K, 2) -> (N, K, h, w)."""
+    def draw_discs(self, keypoints: Tensor, soft: bool = False) -> Tensor:
+        """Discs of ones round landmarks (N, K, 2) -> (N, K, h, w).
+
+        Args:
+            keypoints (Tensor): Shape (N, K, 2), input pixels.
+            soft (bool): Whether the edge falls from 1 to 0 within a pixel,
+                so that the disc moves with its landmark by less than whole
+                pixels. Defaults to False.
+        """
         dx, dy = map(_channels_behind, self._offsets(keypoints))
-        inside = dx.square() + dy.square() <= self.radius**2
+        squares = dx.square() + dy.square()
+        if soft:
+            discs = (self.radius + 0.5 - squares.sqrt()).clamp(0, 1)
+        else:
+            discs = (squares <= self.radius**2).to(keypoints.dtype)
         # Not -1, which torch's exporter to ONNX would write as it is.
-        return inside.to(keypoints.dtype).movedim(3, 1)
+        return discs.movedim(3, 1)
 
     def draw_gaussians(self, keypoints: Tensor) -> Tensor:
         """Gaussians of height 1 at landmarks (N, K, 2) -> (N, K, h, w)."""

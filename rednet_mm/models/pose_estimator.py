@@ -244,7 +244,9 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
         if self.head.steps[-1] == 'reg':
             keypoints = keypoints[:, few]
         keypoints = self.feedback_noise.moved(keypoints, codec.input_size[0])
-        discs = self.feedback_noise.dropped(codec.draw_discs(keypoints))
+        # With hard edges the last bit of a keypoint could move whole pixels.
+        discs = codec.draw_discs(keypoints, soft=True)
+        discs = self.feedback_noise.dropped(discs)
         # Not channels last, see REDNetHead.feedback.
         return discs.contiguous()
 
