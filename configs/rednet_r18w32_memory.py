@@ -172,6 +172,6 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type='FaceLandmarkMetric')
 test_evaluator = val_evaluator
 
-# following faces in films: thresholds of these weights' response maps, by
-# tools/benchmarks/lost_faces.py (docs/tracking.md)
+# following faces in videos: thresholds of the bundled weights, whose response
+# maps have this form (docs/tracking.md); its own are not measured
 tracker = dict(min_score=0.58, max_spread=4.0)

@@ -237,7 +237,8 @@ def by_past(
     new = np.array([state is None for state in states], bool)
     if new.all() or not new.any():
         return run(crops, states, warps)
-    results, after = [], {}
+    results: list[FaceResult] = []
+    after: dict[int, S] = {}
     groups = [np.flatnonzero(new), np.flatnonzero(~new)]
     for faces in groups:
         result, now = run(

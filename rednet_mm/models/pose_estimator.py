@@ -363,7 +363,7 @@ class RecurrentPoseEstimator(TopdownPoseEstimator):
         warps = None
         if clips.shape[1] > 1:
             warps = self._warps(data_samples, clips)
-        outputs, identities, _ = self.unroll(clips, warps=warps)
+        outputs, identities, _ = self.unroll(clips, None, warps)
         losses = self.head.loss_by_output(
             outputs, data_samples, self.train_cfg, clips.shape[1]
         )

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from rednet_mm.apis.network import TorchNetwork
+from rednet_mm.models.layers import recurrent_step
 from rednet_mm.shipped import shipped_model
 
 
@@ -40,15 +41,17 @@ class Net(nn.Module):
         )
 
     def prepare(self, frames):
-        return self.model.backbone.prepare(frames)
+        with recurrent_step(self.model._norms, 0):
+            return self.model.backbone.prepare(frames)
 
     def step(self, prepared, z, k, extra=None):
         b = self.model.backbone
         if extra is not None:
             prepared = prepared + extra
-        code, skips = b.encode(prepared, z, k)
-        code, _, _ = self.model.neck(code, None, 1, k)
-        return self.model.head(b.decode(code, skips, k), k).float()
+        with recurrent_step(self.model._norms, k):
+            code, skips = b.encode(prepared, z)
+            code, _, _ = self.model.neck(code, None, 1)
+            return self.model.head(b.decode(code, skips), k).float()
 
     def places(self, reg):
         """(N, 68, 2), pixels of the crop; differentiable."""
@@ -63,12 +66,12 @@ class Net(nn.Module):
         few = list(self.model.head.det_indices)
         if self.memory.startswith('vel'):
             state = [extrapolated(*state), state[1]]
-        z = codec.draw_discs(state[0][:, few]).contiguous()
+        z = codec.draw_discs(state[0][:, few], soft=True).contiguous()
         extra = None
         if self.memory in ('all', 'velall'):
             extra = codec.draw_gaussians(state[0]).contiguous()
         elif self.memory == 'two':
-            extra = codec.draw_discs(state[1][:, few]).contiguous()
+            extra = codec.draw_discs(state[1][:, few], soft=True).contiguous()
         if rng is not None and dropout:
             z = z * dropped(rng, z, dropout)
             if extra is not None:

@@ -5,6 +5,7 @@ from typing import Any, Sequence
 from mmengine.dataset import ConcatDataset, force_full_init
 from mmpose.registry import DATASETS
 
+from rednet_mm.datasets.metainfo import FACE_68
 from rednet_mm.errors import UserError
 
 
@@ -29,6 +30,9 @@ class CombinedClipDataset(ConcatDataset):
     """
 
     datasets: list[Any]
+
+    # What MMPose's inferencer goes by where a checkpoint says nothing.
+    METAINFO: dict = FACE_68
 
     def __init__(
         self,

@@ -129,7 +129,8 @@ class ClipFromImage(BaseTransform):
         camera = _Motion(rng, self.shift, self.shift, 1, 1)
         occluder = _Occluder(rng)
         occluded = rng.uniform() < self.occluder_prob
-        errors = rng.normal(0, 1, (_FRAMES_OFF, 3)) if self.follow else None
+        # Drawn last: a clip that is not followed stays what it was.
+        errors = rng.normal(0, 1, (_FRAMES_OFF if self.follow else 0, 3))
 
         frame = results['frame_id']
         side = results['bbox_scale'][0].astype(float)
