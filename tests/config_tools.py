@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
+import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
@@ -43,6 +44,12 @@ def differences(one, two, but=()):
         for place in a.keys() | b.keys()
         if a.get(place, '-') != b.get(place, '-') and place[0] not in but
     )
+
+
+def need_extras(cfg: Config) -> None:
+    """Skip the test of a config whose encoder is not installed."""
+    if cfg.model.backbone.get('encoder', {}).get('type') == 'TimmEncoder':
+        pytest.importorskip('timm', reason='the extra timm is not installed')
 
 
 def shrunk(name: str) -> Config:

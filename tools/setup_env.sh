@@ -49,7 +49,8 @@ pip install -q -r requirements/torch.txt
 say "mmengine, OpenCV and the rest"
 pip install -q -r requirements/runtime.txt -r requirements/dev.txt \
   -r requirements/docs.txt
-pip install -q --no-deps -r requirements/openmmlab.txt -r requirements/detector.txt
+pip install -q --no-deps -r requirements/openmmlab.txt -r requirements/detector.txt \
+  -r requirements/encoders.txt
 
 .venv/bin/python -c 'import cv2' 2>/dev/null ||
   fail "OpenCV does not load ($(.venv/bin/python -c 'import cv2' 2>&1 | tail -1)); on Debian: apt-get install libgl1 libglib2.0-0"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from config_tools import need_extras
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
@@ -32,8 +33,7 @@ def read(dataset):
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_config(path):
     cfg = Config.fromfile(path)
-    if cfg.model.backbone.get('encoder', {}).get('type') == 'TimmEncoder':
-        pytest.importorskip('timm', reason='the extra timm is not installed')
+    need_extras(cfg)
     init_default_scope(cfg.default_scope)
     # MMPose's inferencer reads these two at the top level.
     dataset = cfg.train_dataloader.dataset

@@ -15,7 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from config_tools import CONFIGS, SIDES, shrunk, write_config
+from config_tools import (
+    CONFIGS,
+    SIDES,
+    need_extras,
+    shrunk,
+    write_config,
+)
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
@@ -59,6 +65,7 @@ def test_config_on_its_own_data(name, converted, monkeypatch, tmp_path):
     monkeypatch.setattr(Config, 'pretty_text', '')
     monkeypatch.setattr('mmengine.runner.runner.collect_env', dict)
     cfg, written = shrunk(name), Config.fromfile(CONFIGS / name)
+    need_extras(written)
     head = cfg.model.head
     points = head.get('num_keypoints', head.get('out_channels', 68))
     seen = set()
