@@ -10,12 +10,16 @@ conversion, of what it takes beyond decoding, and the peak of memory.
 import argparse
 import os
 import resource
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+# The converters are not installed: they lie beside the tools.
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from data_converters.convert_300vw import convert
 from data_converters.images import image_sizes

@@ -11,6 +11,7 @@ installed are named and left out.
 
 import argparse
 import csv
+import sys
 import time
 from pathlib import Path
 
@@ -18,6 +19,9 @@ import cv2
 import numpy as np
 from detector_candidates import CANDIDATES, Find
 from mmdet.evaluation.functional import bbox_overlaps
+
+# The converters are not installed: they lie beside the tools.
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from data_converters.pts import read_pts
 from rednet_mm.apis import contact_sheet, read_frames

@@ -5,6 +5,7 @@ Each part takes the wishes of the command line and an empty folder.
 
 import argparse
 import pickle
+import sys
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -24,6 +25,9 @@ from videos import (
     size_of,
     there_and_back,
 )
+
+# The converters are not installed: they lie beside the tools.
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from data_converters.pts import read_pts
 from rednet_mm.apis import (

@@ -5,6 +5,7 @@ Each part takes the wishes of the command line and an empty folder.
 
 import argparse
 import json
+import sys
 from contextlib import redirect_stdout
 from itertools import count
 from pathlib import Path
@@ -18,6 +19,9 @@ from own_process import apart
 from training_step import TrainingStep, default_device, read_config
 from turns import Call, median_seconds
 from videos import drawn
+
+# The converters are not installed: they lie beside the tools.
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from data_converters.convert_300vw import convert
 from rednet_mm.utils.errors import UserError

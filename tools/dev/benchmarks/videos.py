@@ -1,5 +1,6 @@
 """Videos made out of others, and following them, shared by the benchmarks."""
 
+import sys
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
@@ -7,6 +8,9 @@ from typing import Any, Optional
 
 import cv2
 import numpy as np
+
+# The converters are not installed: they lie beside the tools.
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from data_converters.errors import DataError
 from data_converters.make_tiny_300vw import make

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 
 import cv2
 import torch
+
+# The converters are not installed: they lie beside the tools.
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from data_converters.frames import is_complete_jpeg
 from rednet_mm.apis import read_frames
