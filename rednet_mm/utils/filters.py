@@ -69,12 +69,7 @@ class OneEuroFilter:
         if state is None:
             begin = np.asarray(keypoints, float)
             return begin, OneEuroState(time, begin, np.zeros_like(begin))
-        elapsed = time - state.time
-        if elapsed <= 0:
-            raise ValueError(
-                f'a frame at {time} s after one at {state.time} s; give '
-                'frames in order of time'
-            )
+        elapsed = elapsed_time(state.time, time)
         velocity = _toward(
             state.velocity,
             (keypoints - state.keypoints) / elapsed,
@@ -86,6 +81,20 @@ class OneEuroFilter:
         cutoff = self.min_cutoff + self.beta * speed
         smooth = _toward(state.keypoints, keypoints, _weight(cutoff, elapsed))
         return smooth, OneEuroState(time, smooth, velocity)
+
+
+def elapsed_time(before: float, now: float) -> float:
+    """Seconds between two frames.
+
+    Raises:
+        ValueError: if the second is not later than the first.
+    """
+    if now <= before:
+        raise ValueError(
+            f'a frame at {now} s after one at {before} s; give frames in '
+            'order of time'
+        )
+    return now - before
 
 
 def _weight(

@@ -12,6 +12,8 @@ from typing import Any, Optional, Protocol
 
 import numpy as np
 
+from rednet_mm.utils.filters import elapsed_time
+
 # Frames a second at which the settings are given.
 FPS = 25.0
 
@@ -80,12 +82,7 @@ class ShapeFilter:
         keypoints = np.asarray(keypoints, float)
         if state is None:
             return keypoints, ShapeFilterState(time, keypoints)
-        elapsed = time - state.time
-        if elapsed <= 0:
-            raise ValueError(
-                f'a frame at {time} s after one at {state.time} s; give '
-                'frames in order of time'
-            )
+        elapsed = elapsed_time(state.time, time)
         moved = similar(state.keypoints, keypoints)
         rest = keypoints - moved
         width = np.sqrt(np.prod(np.ptp(keypoints, axis=0)))
